@@ -1,0 +1,141 @@
+"""What the UI shows of a table: schema, lineage of columns, row count, preview, plots, links to files.
+
+Everything here is presentation; nothing decides anything. Plots come from `geo.plots` as PNG bytes.
+"""
+
+import base64
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from mlm_assets.checks.constraints import Violation
+from mlm_assets.resources.lake import Accepted, Lake, Version
+from mlm_assets.tables import TABLES, Table
+
+_PREVIEW_ROWS = 5
+_PREVIEW_CHARACTERS = 60
+
+
+def definition_metadata(table: Table) -> dict[str, Any]:
+    """Return what is known of a table before it is ever filled: schema with descriptions, key, grain."""
+    columns = [
+        dg.TableColumn(
+            column.name,
+            column.type,
+            description=column.description,
+            constraints=dg.TableColumnConstraints(
+                nullable=column.nullable,
+                unique=table.key == (column.name,),
+                other=[f"one of {', '.join(column.allowed)}"] if column.allowed else [],
+            ),
+        )
+        for column in table.columns
+    ]
+    return {
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "key": ", ".join(table.key),
+        "grain": table.grain,
+    }
+
+
+def column_lineage(table: Table) -> dg.TableColumnLineage:
+    """Return which columns of which tables each column is computed from."""
+    return dg.TableColumnLineage(
+        {
+            column.name: [
+                dg.TableColumnDep(asset_key=dg.AssetKey(source.split(".")[0]), column_name=source.split(".")[1])
+                for source in column.sources
+                if source.split(".")[0] != table.name
+            ]
+            for column in table.columns
+            if any(source.split(".")[0] != table.name for source in column.sources)
+        }
+    )
+
+
+def materialisation_metadata(
+    lake: Lake, version: Version, *, is_accepted: bool, before: Accepted | None, duration_s: float
+) -> dict[str, Any]:
+    """Return what is shown of one written version."""
+    shown: dict[str, Any] = {
+        "dagster/row_count": version.n_rows,
+        "dagster/column_lineage": column_lineage(TABLES[version.table]),
+        "version": version.version,
+        "accepted": is_accepted,
+        "file": dg.MetadataValue.path(lake.full_path(version.path)),
+        "preview": dg.MetadataValue.md(preview(lake.read(version))),
+        "duration_s": round(duration_s, 3),
+    }
+    if before is not None:
+        shown["rows_before"] = before.n_rows
+        shown["rows_change"] = version.n_rows - before.n_rows
+    return shown
+
+
+def preview(rows: Any) -> str:
+    """Return the first rows of a pyarrow table as a Markdown table, long values cut."""
+    if rows.num_rows == 0:
+        return "no rows"
+    names = rows.column_names
+    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    for record in rows.slice(0, _PREVIEW_ROWS).to_pylist():
+        lines.append("| " + " | ".join(_cell(record[name]) for name in names) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    text = text.replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= _PREVIEW_CHARACTERS else text[: _PREVIEW_CHARACTERS - 1] + "…"
+
+
+def counts_table(title: str, counts: Mapping[str, int], meanings: Mapping[str, str] | None = None) -> Any:
+    """Return counts by reason, largest first, as Markdown metadata, with what each reason means."""
+    lines = [f"| {title} | n | meaning |", "| --- | ---: | --- |"]
+    for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        lines.append(f"| {name} | {n:,} | {(meanings or {}).get(name, '')} |")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def picture(png: bytes, caption: str) -> Any:
+    """Return a PNG as metadata that the UI shows in place."""
+    return dg.MetadataValue.md(f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def constraint_report(name: str, found: Sequence[Violation]) -> dg.AssetCheckResult:
+    """Return the verdict of the registry's constraints on a version."""
+    if not found:
+        return dg.AssetCheckResult(asset_key=name, check_name="constraints", passed=True)
+    lines = ["| constraint | rows that break it | for example |", "| --- | ---: | --- |"]
+    lines += [f"| {violation.rule} | {violation.n_rows:,} | {violation.example} |" for violation in found]
+    return dg.AssetCheckResult(
+        asset_key=name,
+        check_name="constraints",
+        passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{len(found)} constraints of the registry are broken; this version was not accepted.",
+        metadata={"violations": dg.MetadataValue.md("\n".join(lines))},
+    )
+
+
+class Progress:
+    """Says in the log how far a long materialisation is, at most every `every_s` seconds."""
+
+    def __init__(self, say: Callable[[str], Any], what: str, total: int, every_s: float = 5.0) -> None:
+        """Start counting towards `total` of `what`."""
+        self._say, self._what, self._total, self._every_s = say, what, total, every_s
+        self._done = 0
+        self._started = self._said = time.monotonic()
+
+    def advance(self, n: int = 1) -> None:
+        """Count `n` more, and say so if it is time."""
+        self._done += n
+        now = time.monotonic()
+        if now - self._said < self._every_s:
+            return
+        self._said = now
+        share = self._done / self._total if self._total else 1.0
+        left_s = (now - self._started) / share * (1 - share) if share else 0.0
+        self._say(f"{self._what}: {self._done:,} of {self._total:,} ({share:.0%}), about {left_s:.0f} s left")

@@ -1,0 +1,123 @@
+"""The walk of `mlm run`: every partition of every job, in one process, through Dagster's own instance.
+
+One Dagster run per partition, so that the UI shows each and a retry is small, but without a process per run: that
+costs 0.2 s instead of 8. What is current already (made for this release, by today's code, from today's inputs) is left
+alone, which is how a run that was killed goes on where it stopped.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dagster import DagsterInstance, ExecuteInProcessResult
+
+from mlm_assets.assets.refresh import partitions_of
+from mlm_assets.assets.stage import is_current
+from mlm_assets.errors import BlockedByCheck, MlmError
+from mlm_assets.release.layout import dataset_folder
+from mlm_assets.resources.lake import Lake
+from mlm_assets.resources.services import MODE_TAG, RELEASE_TAG, Mode
+from mlm_assets.settings import Settings
+from mlm_assets.tables import VARIANTS
+
+TARGETS: Final = ("candidates", "facts", "media", "refresh", "datasets")
+_QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One job of the walk: what it materialises, and over which partitions."""
+
+    target: str
+    job: str
+    tables: tuple[str, ...]
+    partitions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One partition of one leg, as it was done or left alone."""
+
+    leg: Leg
+    partition: str
+    was_current: bool
+
+
+def legs(release: str, target: str = "datasets") -> list[Leg]:
+    """Return the legs of the walk up to `target`, in order."""
+    shards = tuple(partitions_of("facts"))
+    found = [
+        Leg("candidates", "list_candidates", ("settlement_classes", "candidates"), ("",)),
+        Leg("facts", "refresh_entities", ("facts", "settlements", "rejections"), shards),
+        Leg("media", "refresh_summaries", ("summaries",), tuple(partitions_of("summaries"))),
+        Leg("media", "refresh_images", ("images",), shards),
+        Leg("refresh", "write_refresh", ("refresh",), (release,)),
+        Leg("datasets", "build_datasets", ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics"), (release,)),
+    ]
+    return [leg for leg in found if TARGETS.index(leg.target) <= TARGETS.index(target)]
+
+
+class Walk:
+    """A headless run of one release."""
+
+    def __init__(self, settings: Settings, lake: Lake, instance: DagsterInstance, release: str, mode: Mode) -> None:
+        """Prepare to walk; `mode` "replay" makes everything again from stored answers."""
+        from mlm_assets.definitions import defs
+
+        self._settings, self._lake, self._instance = settings, lake, instance
+        self._release, self._mode = release, mode
+        self._defs = defs
+
+    def steps(self, walked: Sequence[Leg], say: Callable[[str], Any]) -> Iterator[Step]:
+        """Materialise what is not current, and yield each step when it is done.
+
+        Raises:
+            BlockedByCheck: a blocking check failed; nothing downstream was touched.
+            MlmError: a step failed for another reason.
+        """
+        for leg in walked:
+            for partition in leg.partitions:
+                if self._mode != "replay" and self.is_done(leg, partition):
+                    yield Step(leg, partition, True)
+                    continue
+                self._materialise(leg, partition, say)
+                yield Step(leg, partition, False)
+
+    def is_done(self, leg: Leg, partition: str) -> bool:
+        """Tell whether nothing is left to do for a partition of a leg."""
+        if not all(is_current(self._lake, self._settings, table, partition, self._release) for table in leg.tables):
+            return False
+        variants = [table for table in leg.tables if table in VARIANTS]
+        return all(self._lake.exists(f"{dataset_folder(partition, name)}/{name}.json") for name in variants)
+
+    def _materialise(self, leg: Leg, partition: str, say: Callable[[str], Any]) -> None:
+        say(f"{leg.job} {partition}".strip())
+        result = self._defs.resolve_job_def(leg.job).execute_in_process(
+            instance=self._instance,
+            partition_key=partition or None,
+            tags={RELEASE_TAG: self._release, MODE_TAG: self._mode, "mlm/headless": "true"},
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
+        if not result.success:
+            raise _failure(leg, partition, result)
+
+
+def _failure(leg: Leg, partition: str, result: ExecuteInProcessResult) -> MlmError:
+    where = f"{leg.job} {partition}".strip() + f" (run {result.run_id})"
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
+    if failed:
+        said = "; ".join(f"{check.asset_key.to_user_string()}: {check.check_name}: {check.description}" for check in failed)
+        return BlockedByCheck(f"{where} is blocked by a check: {said} The rejected version was kept beside the accepted one.")
+    return MlmError(f"{where} failed: {_reason(result)}")
+
+
+def _reason(result: ExecuteInProcessResult) -> str:
+    """Return the sentence of the innermost error of a failed run."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            return error.message.strip() if error is not None else "no reason given"
+    return "the run failed before a step began; see the UI"

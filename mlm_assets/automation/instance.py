@@ -1,0 +1,125 @@
+"""The home and Dagster's instance in it: made ready, limits of pools set, what killed processes left behind cleared.
+
+The home is MLM_HOME and DAGSTER_HOME at once. A process that is killed inside a pool leaves its slot claimed and its
+run STARTED, and the next run would wait for ever; `end_dead_runs` fails such runs and frees their slots.
+"""
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster._core.storage.dagster_run import RunRecord
+
+from mlm_assets.errors import Refused
+from mlm_assets.settings import SETTINGS_FILE, Settings, read_home_settings
+from mlm_assets.shipped import shipped_file
+
+POOLS: Final = {"wikidata": 1, "wikipedia": 1, "commons": 1, "gpu": 1}
+"""Steps that may run at once, per pool. Each service is asked by one step at a time; the GPU trains one model."""
+
+_STARTED: Final = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+
+
+def prepare_home(settings: Settings, kept: dict[str, object] | None = None) -> None:
+    """Make the home, put Dagster's configuration in it, and keep the settings in `kept` for the UI.
+
+    Raises:
+        Refused: the home cannot be written, or was made with another number of shards.
+    """
+    home = settings.home
+    wanted = {key: value for key, value in (kept or {}).items() if value is not None}
+    before = read_home_settings(home)
+    shards = wanted.get("shards", before.get("shards", settings.shards))
+    if "shards" in before and before["shards"] != shards:
+        raise Refused(
+            f"{home} was made with {before['shards']} shards, and their number is fixed. "
+            f"Leave --shards out, or choose another home for {shards}."
+        )
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        _write(home / "dagster.yaml", shipped_file("dagster.yaml").read_text("utf-8"))
+        _write(home / SETTINGS_FILE, json.dumps({**before, **wanted, "shards": shards}, indent=1, default=str) + "\n")
+    except OSError as error:
+        raise Refused(f"The home {home} cannot be written: {error.strerror or error}. Choose another with --home.") from error
+    os.environ["MLM_HOME"] = os.environ["DAGSTER_HOME"] = str(home)
+
+
+def open_instance(settings: Settings) -> DagsterInstance:
+    """Return the instance in the home, with the limits of pools set and dead runs ended."""
+    os.environ["DAGSTER_HOME"] = str(settings.home)
+    instance = DagsterInstance.get()
+    set_pools(instance)
+    end_dead_runs(instance)
+    return instance
+
+
+def set_pools(instance: DagsterInstance) -> None:
+    """Set the limits of the named pools, which live in the instance's database."""
+    for pool, limit in POOLS.items():
+        instance.event_log_storage.set_concurrency_slots(pool, limit)
+
+
+def end_dead_runs(instance: DagsterInstance) -> list[str]:
+    """Fail the runs whose process is gone, free their slots in pools, and return their ids."""
+    ended = []
+    for record in instance.get_run_records(RunsFilter(statuses=_STARTED)):
+        run = record.dagster_run
+        pid = _process_of(instance, run)
+        if pid is None or _is_alive(pid, record):
+            continue
+        instance.report_run_failed(run, f"The process of this run (pid {pid}) is gone; it was killed or the machine went down.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        ended.append(run.run_id)
+    return ended
+
+
+def remove_home(home: Path) -> None:
+    """Remove a home that `mlm` made (it holds our settings file); nothing happens where there is none.
+
+    Raises:
+        Refused: the folder is there, is not empty, and is not a home of ours.
+    """
+    if not home.exists() or not any(home.iterdir()):
+        return
+    if not (home / SETTINGS_FILE).is_file():
+        raise Refused(f"{home} is no home of mlm (it has no {SETTINGS_FILE}); it was not removed.")
+    shutil.rmtree(home)
+
+
+def _process_of(instance: DagsterInstance, run: DagsterRun) -> int | None:
+    """Return the process id that the run's own events name last, None where they name none."""
+    pids = []
+    for record in instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ENGINE_EVENT).records:
+        event = record.event_log_entry.dagster_event
+        value = event.engine_event_data.metadata.get("pid") if event is not None else None
+        if isinstance(value, (dg.TextMetadataValue, dg.IntMetadataValue)):
+            with suppress(TypeError, ValueError):
+                pids.append(int(value.value))  # type: ignore[arg-type]
+    return pids[-1] if pids else None
+
+
+def _is_alive(pid: int, record: RunRecord) -> bool:
+    """Tell whether `pid` is still the process of the run, and not a later one that got the same number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    about = Path(f"/proc/{pid}")
+    if not about.exists():
+        return True
+    state = (about / "stat").read_text().rpartition(")")[2].split()[0]
+    began_after_run = record.start_time is not None and about.stat().st_ctime > record.start_time + 5
+    return state != "Z" and not began_after_run
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".tmp-{path.name}-{os.getpid()}")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)

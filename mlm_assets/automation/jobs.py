@@ -1,0 +1,46 @@
+"""The jobs: which assets are materialised together. A job cannot mix partitions definitions, so each has one."""
+
+from typing import Final
+
+import dagster as dg
+
+from mlm_assets.tables import VARIANTS
+
+LIST_CANDIDATES: Final = dg.define_asset_job(
+    "list_candidates",
+    selection=["settlement_classes", "candidates"],
+    description="Class list and candidates: what there is to look at.",
+    executor_def=dg.in_process_executor,
+)
+REFRESH_ENTITIES: Final = dg.define_asset_job(
+    "refresh_entities",
+    selection=["facts", "settlements", "rejections"],
+    description="Facts of one shard, and who of its candidates is a settlement.",
+    executor_def=dg.in_process_executor,
+)
+REFRESH_SUMMARIES: Final = dg.define_asset_job(
+    "refresh_summaries",
+    selection=["summaries"],
+    description="Lead texts of one shard in one language.",
+    executor_def=dg.in_process_executor,
+)
+REFRESH_IMAGES: Final = dg.define_asset_job(
+    "refresh_images",
+    selection=["images"],
+    description="Pictures of one shard.",
+    executor_def=dg.in_process_executor,
+)
+WRITE_REFRESH: Final = dg.define_asset_job(
+    "write_refresh",
+    selection=["refresh"],
+    description="Pin what a release is made of. Everything by release follows by automation.",
+    executor_def=dg.in_process_executor,
+)
+BUILD_DATASETS: Final = dg.define_asset_job(
+    "build_datasets",
+    selection=["eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics"],
+    description="Everything of a release that follows from its refresh, in one go.",
+    executor_def=dg.in_process_executor,
+)
+
+JOBS: Final = (LIST_CANDIDATES, REFRESH_ENTITIES, REFRESH_SUMMARIES, REFRESH_IMAGES, WRITE_REFRESH, BUILD_DATASETS)

@@ -1,0 +1,51 @@
+"""The counts of a release, as `run_summary.json` and the command line give them."""
+
+from typing import Any
+
+from mlm_assets.resources.lake import Lake, Version
+from mlm_assets.tables import LANGUAGES, VARIANTS
+
+
+def counts_of(lake: Lake, release: str) -> dict[str, Any]:
+    """Return how many rows of each kind a release has; zero for what it does not have yet.
+
+    The keys are the fixed names of `run_summary.json` (README).
+    """
+    members = _rows(lake, [lake.accepted("members", release)], ("variant", "is_member", "reason"))
+    cells = _rows(lake, [lake.accepted("geo_cells", release)], ("variant",))
+    return {
+        "classes": _n_rows(lake, "settlement_classes"),
+        "candidates": _n_rows(lake, "candidates"),
+        "settlements": _n_rows(lake, "settlements"),
+        "rejections": _tally(_rows(lake, lake.accepted_all("rejections"), ("reason",)), "reason"),
+        "summaries": _summaries(lake),
+        "images": _tally(_rows(lake, lake.accepted_all("images"), ("status",)), "status").get("ok", 0),
+        "datasets": {variant: sum(row["variant"] == variant and row["is_member"] for row in members) for variant in VARIANTS},
+        "excluded": {
+            variant: _tally([row for row in members if row["variant"] == variant and row["reason"]], "reason")
+            for variant in VARIANTS
+        },
+        "cells": {variant: sum(row["variant"] == variant for row in cells) for variant in VARIANTS},
+    }
+
+
+def _n_rows(lake: Lake, name: str) -> int:
+    return sum(version.n_rows for version in lake.accepted_all(name))
+
+
+def _summaries(lake: Lake) -> dict[str, int]:
+    rows = _rows(lake, lake.accepted_all("summaries"), ("lang", "status"))
+    found = _tally([row for row in rows if row["status"] == "ok"], "lang")
+    return {lang: found.get(lang, 0) for lang in LANGUAGES}
+
+
+def _rows(lake: Lake, versions: Any, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    several: list[Version] = [version for version in versions if version is not None]
+    return [row for version in several for row in lake.read(version).select(list(columns)).to_pylist()]
+
+
+def _tally(rows: list[dict[str, Any]], column: str) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row[column]] = counts.get(row[column], 0) + 1
+    return dict(sorted(counts.items()))

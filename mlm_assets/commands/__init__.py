@@ -1,0 +1,1 @@
+"""What the commands of `mlm` do, one module each; `mlm_assets.cli` only parses their arguments."""

@@ -1,0 +1,120 @@
+"""Which services a command talks to: a generated world, a folder, a running local Wikimedia, or the real ones."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from mlm_assets.errors import Refused
+from mlm_assets.settings import Settings, is_loopback
+
+WORLD_FILE: Final = "world.json"
+"""Where a home keeps which local world it was made from, so that the UI can serve the same one."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Where data comes from: at most one of `generate`, `folder` and `endpoint`; none means the settings' endpoints."""
+
+    generate: int | None = None
+    seed: int = 1
+    folder: Path | None = None
+    endpoint: str | None = None
+    faults: str | None = None
+
+    def check(self) -> None:
+        """Check the combination before anything is written.
+
+        Raises:
+            Refused: two sources at once, or an endpoint that is no http(s) URL, or faults without a local world.
+        """
+        given = [name for name, value in self._sources().items() if value is not None]
+        if len(given) > 1:
+            raise Refused(f"Choose one of {' and '.join(given)}; they are different sources.")
+        if self.generate is not None and self.generate < 1:
+            raise Refused("--generate takes the number of candidates, at least 1.")
+        if self.endpoint is not None:
+            parts = urlsplit(self.endpoint)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise Refused(f"--endpoint {self.endpoint!r} is not an address; write it as http://127.0.0.1:8765.")
+        if self.faults is not None and self.generate is None and self.folder is None:
+            raise Refused("--faults misbehaves on a local world; give --generate or --world with it.")
+        self._check_local()
+
+    def _check_local(self) -> None:
+        if self.folder is not None:
+            from mlm_assets.local_wikimedia.worlds import check_world_folder
+
+            check_world_folder(self.folder)
+        if self.faults is not None:
+            from mlm_assets.local_wikimedia.faults import parse_faults
+
+            parse_faults(self.faults)
+
+    def _sources(self) -> dict[str, Any]:
+        return {"--generate": self.generate, "--world": self.folder, "--endpoint": self.endpoint}
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a local Wikimedia has to be started for it."""
+        return self.generate is not None or self.folder is not None
+
+    def keep(self, home: Path) -> None:
+        """Write to the home which local world it was made from."""
+        said = {"generate": self.generate, "seed": self.seed, "folder": str(self.folder.absolute()) if self.folder else None}
+        (home / WORLD_FILE).write_text(json.dumps(said) + "\n", "utf-8")
+
+
+def kept_world(home: Path) -> World:
+    """Return the local world that a home was made from; one without sources where there is none."""
+    path = home / WORLD_FILE
+    if not path.is_file():
+        return World()
+    said = json.loads(path.read_text("utf-8"))
+    return World(generate=said["generate"], seed=said["seed"], folder=Path(said["folder"]) if said["folder"] else None)
+
+
+def service_urls(base: str) -> dict[str, str]:
+    """Return the settings of the three services at a local Wikimedia with this base address."""
+    base = base.rstrip("/").removesuffix("/sparql")
+    return {
+        "sparql_url": f"{base}/sparql",
+        "wikipedia_url": base + "/{lang}.wikipedia.org/w/api.php",
+        "commons_url": f"{base}/commons.wikimedia.org/w/api.php",
+    }
+
+
+def endpoint_settings(endpoint: str) -> dict[str, str]:
+    """Return the settings that `--endpoint` stands for: a whole local Wikimedia on this machine, else a SPARQL service."""
+    return service_urls(endpoint) if is_loopback(endpoint) else {"sparql_url": endpoint}
+
+
+@contextmanager
+def local_services(world: World) -> Iterator[dict[str, str]]:
+    """Yield the settings of the services of `world`, having started a local Wikimedia where it takes one.
+
+    They are also put into the environment, so that Dagster's processes see them.
+    """
+    if not world.is_local:
+        yield {}
+        return
+    from mlm_assets.local_wikimedia.process import running_server
+
+    with running_server(generate=world.generate, seed=world.seed, world=world.folder, faults=world.faults) as base:
+        urls = service_urls(base)
+        os.environ.update({f"MLM_{name.upper()}": url for name, url in urls.items()})
+        yield urls
+
+
+def require_contacts(settings: Settings) -> None:
+    """Refuse to start where a Wikimedia host would be asked without a contact.
+
+    Raises:
+        Refused: see `Settings.require_contact`.
+    """
+    for url in (settings.sparql_url, settings.wikipedia_url, settings.commons_url):
+        settings.require_contact(url)

@@ -1,0 +1,173 @@
+"""`mlm run`: bring a release up to date, headless, and say what came of it."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mlm_assets.commands.endpoints import World, endpoint_settings, local_services, require_contacts
+from mlm_assets.errors import Refused
+from mlm_assets.settings import SERVICES, Settings, load_settings
+
+SUMMARY_FILE = "run_summary.json"
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What `mlm run` was asked for."""
+
+    home: Path
+    release: str | None
+    world: World
+    target: str
+    is_replay: bool
+    is_fresh: bool
+    kept: dict[str, Any]
+    """Settings given as arguments, which the home keeps: shards, t_min, t_max, quota_total."""
+
+
+def run(request: RunRequest, console: Console) -> dict[str, Any]:
+    """Materialise a release up to the target; return the summary that is also written to the home.
+
+    Raises:
+        Refused: the arguments or settings are not acceptable; nothing was written.
+        BlockedByCheck: a blocking check failed.
+        MlmError: a step failed.
+    """
+    settings = _checked_settings(request)
+    from mlm_assets.automation.instance import prepare_home, remove_home
+
+    if request.is_fresh:
+        remove_home(settings.home)
+    prepare_home(settings, _to_keep(request, settings))
+    with _only_run(settings.home), local_services(request.world) as urls:
+        if request.world.is_local:
+            request.world.keep(settings.home)
+        settings = load_settings(request.home, **{**request.kept, **urls, "release": settings.release})
+        return _walk(request, settings, console)
+
+
+def _checked_settings(request: RunRequest) -> Settings:
+    """Return the settings of the run, everything checked that can be checked before the home is touched."""
+    request.world.check()
+    given = dict(request.kept)
+    if request.world.endpoint is not None:
+        given |= endpoint_settings(request.world.endpoint)
+    settings = load_settings(request.home, **given)
+    from datetime import UTC, datetime
+
+    os.environ["MLM_HOME"] = str(settings.home)
+    from mlm_assets.partitions import check_release, open_release
+
+    release = request.release or open_release(settings, datetime.now(UTC).date())
+    check_release(release, settings)
+    if not request.world.is_local and not request.is_replay:
+        require_contacts(settings)
+    if settings.t_min > settings.t_max:
+        raise Refused(f"--t-min {settings.t_min} is larger than --t-max {settings.t_max}; no cell could be kept.")
+    return load_settings(request.home, **{**given, "release": release})
+
+
+def _to_keep(request: RunRequest, settings: Settings) -> dict[str, Any]:
+    kept: dict[str, Any] = {**request.kept, "release": settings.release}
+    if request.world.endpoint is not None:
+        kept |= endpoint_settings(request.world.endpoint)
+    return kept
+
+
+def _only_run(home: Path) -> FileLock:
+    """Return the lock that one `mlm run` of a home holds; the kernel frees it when the process dies.
+
+    Raises:
+        Refused: another `mlm run` works in this home.
+    """
+    lock = FileLock(str(home / ".locks" / "run.lock"), timeout=0)
+    (home / ".locks").mkdir(exist_ok=True)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Refused(f"Another `mlm run` is at work in {home}. Wait for it, or choose another --home.") from error
+    return lock
+
+
+def _walk(request: RunRequest, settings: Settings, console: Console) -> dict[str, Any]:
+    # Imported here: the partitions of the definitions are those of the home, which is known only now.
+    from mlm_assets.automation.headless import Walk, legs
+    from mlm_assets.automation.instance import open_instance
+    from mlm_assets.automation.summary import counts_of
+    from mlm_assets.resources.lake import Lake
+    from mlm_assets.resources.services import Mode, shared_transport
+
+    release = str(settings.release)
+    mode: Mode = "replay" if request.is_replay else "fetch"
+    lake = Lake(settings.lake_url or settings.home, settings.home / ".locks")
+    lake.clear_temporary("tables")
+    began = time.monotonic()
+    with open_instance(settings) as instance:
+        walk = Walk(settings, lake, instance, release, mode)
+        _show(walk, legs(release, request.target), console)
+    transport = shared_transport(settings, lake.url, release, mode)
+    summary = {
+        "release": release,
+        "counts": counts_of(lake, release),
+        "requests": {service: transport.requests[service] for service in SERVICES},
+        "bytes": {service: transport.bytes[service] for service in SERVICES},
+    }
+    from mlm_assets.resources.catalogue import write_catalogue
+
+    write_catalogue(lake, settings.home)
+    _write_summary(settings.home, summary)
+    _show_summary(summary, settings.home, time.monotonic() - began, console)
+    return summary
+
+
+def _show(walk: Any, walked: list[Any], console: Console) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks = {leg.job: bars.add_task(leg.job, total=len(leg.partitions)) for leg in walked}
+        n_current = 0
+        for step in walk.steps(walked, lambda what: None if console.is_terminal else console.print(f"  {what}")):
+            bars.advance(tasks[step.leg.job])
+            n_current += step.was_current
+    if n_current:
+        console.print(f"{n_current} of {sum(len(leg.partitions) for leg in walked)} steps were up to date already.")
+
+
+def _write_summary(home: Path, summary: dict[str, Any]) -> None:
+    temporary = home / f".tmp-{SUMMARY_FILE}"
+    temporary.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    temporary.replace(home / SUMMARY_FILE)
+
+
+def _show_summary(summary: dict[str, Any], home: Path, duration_s: float, console: Console) -> None:
+    counts = summary["counts"]
+    table = Table(title=f"Release {summary['release']} in {duration_s:.0f} s", title_justify="left")
+    table.add_column("stage")
+    table.add_column("n", justify="right")
+    table.add_column("of which", overflow="fold")
+    for stage in ("classes", "candidates", "settlements"):
+        table.add_row(stage, f"{counts[stage]:,}", "")
+    table.add_row("rejections", f"{sum(counts['rejections'].values()):,}", _pairs(counts["rejections"]))
+    table.add_row("summaries", f"{sum(counts['summaries'].values()):,}", _pairs(counts["summaries"]))
+    table.add_row("images", f"{counts['images']:,}", "")
+    for variant, n in counts["datasets"].items():
+        table.add_row(variant, f"{n:,}", f"{counts['cells'][variant]:,} cells; out: {_pairs(counts['excluded'][variant])}")
+    console.print(table)
+    asked = Table(title="Requests", title_justify="left")
+    for column in ("service", "requests", "MB"):
+        asked.add_column(column, justify="left" if column == "service" else "right")
+    for service, n in summary["requests"].items():
+        asked.add_row(service, f"{n:,}", f"{summary['bytes'][service] / 1e6:,.1f}")
+    console.print(asked)
+    console.print(f"Home: {home}   See it: mlm ui --home {home}")
+
+
+def _pairs(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items()) or "none"

@@ -1,0 +1,29 @@
+"""Everything that Dagster loads, wired in one page: assets, jobs, sensors, resources."""
+
+import dagster as dg
+
+from mlm_assets.assets import datasets, entities, geo, media, refresh, taxonomy
+from mlm_assets.automation.jobs import JOBS
+from mlm_assets.resources.services import CommonsResource, LakeResource, WikidataResource, WikipediaResource
+
+_lake = LakeResource()
+
+defs = dg.Definitions(
+    assets=dg.with_source_code_references(
+        dg.load_assets_from_modules([taxonomy, entities, media, refresh, geo, datasets])
+    ),
+    jobs=JOBS,
+    sensors=[
+        # Dagster's own automation sensor is stopped until somebody starts it by hand; ours runs from the start.
+        dg.AutomationConditionSensorDefinition(
+            "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15
+        )
+    ],
+    resources={
+        "lake": _lake,
+        "wikidata": WikidataResource(lake=_lake),
+        "wikipedia": WikipediaResource(lake=_lake),
+        "commons": CommonsResource(lake=_lake),
+    },
+    executor=dg.in_process_executor,
+)

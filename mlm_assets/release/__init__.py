@@ -1,0 +1,1 @@
+"""What researchers download: layouts and files of a release. Imports nothing of Dagster."""

@@ -1,0 +1,420 @@
+"""The lake: files are the truth, DuckDB asks the questions. Every read and write of stored data goes through here.
+
+Layout below the root (the home, or any fsspec URL)::
+
+    tables/<table>/<partition>/<version>.parquet   written once, never changed; the version is a hash of the bytes
+    accepted/<table>/<partition>.json              which version readers see; moved only after the checks
+    raw/<release>/<service>/<kk>/<key>.gz          answers of the services, by request (`AnswerLog`)
+    raw/files/<kk>/<key>.gz                        thumbnails: their key holds the file's hash, so they serve all releases
+    images/<kk>/<sha1>-<picture>.jpg               padded pictures
+    datasets/<release>/<variant>/...               what researchers download
+
+A table is *written* (a version appears), *audited* by its checks, and then *accepted* (the pointer moves by
+compare-and-swap). A killed process leaves at most a file with a temporary name. What the tables mean does not belong
+here (`tables`), nor how they are computed (`sql/`, the domain packages).
+"""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import fsspec
+from filelock import FileLock
+
+from mlm_assets.errors import LakeConflict, MlmError, Refused
+from mlm_assets.resources.http import Answer, Request
+from mlm_assets.shipped import shipped_file
+from mlm_assets.tables import TABLES, Table
+
+NO_PARTITION: Final = "all"
+_ROW_GROUP: Final = 100_000
+_TEMPORARY: Final = ".tmp-"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One written version of one table partition."""
+
+    table: str
+    partition: str
+    version: str
+    n_rows: int
+
+    @property
+    def path(self) -> str:
+        """Path below the root of the lake."""
+        return f"tables/{self.table}/{file_partition(self.partition)}/{self.version}.parquet"
+
+
+@dataclass(frozen=True)
+class Accepted(Version):
+    """The version that readers see, what it was made for and from.
+
+    `inputs` maps each `table/partition` that was read to its version, and each `setting:name` to its value; what is
+    made again is decided by it. `n_unavailable` counts rows that a service failed to give and that deserve another try.
+    """
+
+    release: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    code_version: str = ""
+    n_unavailable: int = 0
+
+
+def file_partition(partition: str) -> str:
+    """Return a partition key as it stands in paths ("en|07" becomes "en-07")."""
+    return (partition or NO_PARTITION).replace("|", "-")
+
+
+class Lake:
+    """Reads and writes of one lake. Cheap to make; safe to use from several threads and processes."""
+
+    def __init__(self, root: str | Path, lock_dir: Path | None = None) -> None:
+        """Open the lake at `root`, a folder or an fsspec URL.
+
+        Raises:
+            Refused: the URL's file system is unknown or cannot be had.
+        """
+        try:
+            self.fs, self.root = fsspec.url_to_fs(str(root))
+        except (ValueError, ImportError) as error:
+            raise Refused(f"The lake {root} cannot be opened: {error}") from error
+        self.url = str(root)
+        self.is_local = "file" in ((self.fs.protocol,) if isinstance(self.fs.protocol, str) else self.fs.protocol)
+        self._lock_dir = lock_dir or (Path(self.root) / ".locks" if self.is_local else Path(tempfile.gettempdir()))
+
+    # -- files ---------------------------------------------------------------------------------------------------
+
+    def full_path(self, path: str) -> str:
+        """Return the path as the file system names it."""
+        return f"{self.root.rstrip('/')}/{path}"
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file lies at `path`."""
+        return bool(self.fs.exists(self.full_path(path)))
+
+    def read_bytes(self, path: str) -> bytes:
+        """Return the bytes of the file at `path`; FileNotFoundError where there is none."""
+        return bytes(self.fs.cat_file(self.full_path(path)))
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """Write the file at `path` whole or not at all: readers see the old bytes or the new ones."""
+        full = self.full_path(path)
+        if not self.is_local:
+            self.fs.pipe_file(full, data)
+            return
+        target = Path(full)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def new_file(self, path: str) -> Iterator[Path]:
+        """Yield a local file to fill; it becomes the file at `path` when the block ends without an error."""
+        full = self.full_path(path)
+        folder = Path(full).parent if self.is_local else Path(tempfile.gettempdir())
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        try:
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            if self.is_local:
+                temporary.replace(full)
+            else:
+                self.fs.put_file(str(temporary), full)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def link(self, source: str, target: str) -> None:
+        """Make `target` the same file as `source`: a hard link in a local lake, a copy elsewhere."""
+        full_source, full_target = self.full_path(source), self.full_path(target)
+        if not self.is_local:
+            self.fs.copy(full_source, full_target)
+            return
+        Path(full_target).parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(full_target).with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
+        os.link(full_source, temporary)
+        temporary.replace(full_target)
+
+    def remove_tree(self, path: str) -> None:
+        """Remove everything below `path`; nothing happens where there is nothing."""
+        if self.fs.exists(self.full_path(path)):
+            self.fs.rm(self.full_path(path), recursive=True)
+
+    def move_tree(self, source: str, target: str) -> None:
+        """Put the folder `source` in the place of the folder `target`."""
+        self.remove_tree(target)
+        self.fs.mv(self.full_path(source), self.full_path(target), recursive=True)
+
+    def list_names(self, path: str) -> list[str]:
+        """Return the names below the folder `path`, sorted; empty where there is none."""
+        full = self.full_path(path)
+        if not self.fs.isdir(full):
+            return []
+        names = (str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in self.fs.ls(full, detail=False, refresh=True))
+        return sorted(name for name in names if not name.startswith(_TEMPORARY))
+
+    def clear_temporary(self, path: str = "") -> int:
+        """Remove what killed processes left half-written below `path` (local lakes only); return how many files."""
+        if not self.is_local:
+            return 0
+        left = list((Path(self.root) / path).rglob(f"{_TEMPORARY}*"))
+        for entry in left:
+            entry.unlink(missing_ok=True)
+        return len(left)
+
+    # -- tables --------------------------------------------------------------------------------------------------
+
+    def write(self, name: str, partition: str, rows: Any) -> Version:
+        """Write one version of a table partition: columns and types of the registry, sorted by its key.
+
+        `rows` is a pyarrow table with (at least) the registry's columns. The same rows give the same version.
+
+        Raises:
+            MlmError: a column is missing or does not have the registry's type.
+        """
+        import pyarrow.parquet as pq
+
+        table = TABLES[name]
+        ordered = _in_order(table, conform(table, rows))
+        buffer = io.BytesIO()
+        pq.write_table(ordered, buffer, compression="zstd", row_group_size=_ROW_GROUP)
+        data = buffer.getvalue()
+        version = Version(name, partition, hashlib.sha256(data).hexdigest()[:20], ordered.num_rows)
+        if not self.exists(version.path):
+            self.write_bytes(version.path, data)
+        return version
+
+    def accept(
+        self,
+        version: Version,
+        *,
+        release: str,
+        inputs: Mapping[str, str],
+        code_version: str = "",
+        n_unavailable: int = 0,
+        expected: Accepted | None,
+    ) -> Accepted:
+        """Make `version` the one that readers see, if `expected` still is (compare-and-swap).
+
+        Raises:
+            LakeConflict: somebody else moved the pointer since `expected` was read.
+        """
+        accepted = Accepted(
+            version.table, version.partition, version.version, version.n_rows,
+            release, dict(sorted(inputs.items())), code_version, n_unavailable,
+        )  # fmt: skip
+        with self._pointer_lock(version.table, version.partition):
+            current = self.accepted(version.table, version.partition)
+            if (current.version if current else None) != (expected.version if expected else None):
+                raise LakeConflict(
+                    f"{version.table} {version.partition}: another run accepted version "
+                    f"{current.version if current else None} meanwhile. Materialise it again."
+                )
+            pointer = json.dumps(asdict(accepted), indent=1, ensure_ascii=False)
+            self.write_bytes(self._pointer(version.table, version.partition), pointer.encode())
+        return accepted
+
+    def accepted(self, name: str, partition: str = "") -> Accepted | None:
+        """Return the accepted version of a table partition, None where nothing was accepted yet."""
+        try:
+            return Accepted(**json.loads(self.read_bytes(self._pointer(name, partition))))
+        except FileNotFoundError:
+            return None
+
+    def accepted_all(self, name: str) -> list[Accepted]:
+        """Return the accepted versions of all partitions of a table, by partition."""
+        found = []
+        for file in self.list_names(f"accepted/{name}"):
+            found.append(Accepted(**json.loads(self.read_bytes(f"accepted/{name}/{file}"))))
+        return found
+
+    def require(self, name: str, partition: str = "") -> Accepted:
+        """Return the accepted version of a table partition.
+
+        Raises:
+            MlmError: there is none yet.
+        """
+        accepted = self.accepted(name, partition)
+        if accepted is None:
+            where = f" for {partition}" if partition else ""
+            raise MlmError(f"There is no accepted {name}{where} yet. Materialise {name} first.")
+        return accepted
+
+    def read(self, version: Version, equals: Mapping[str, str] | None = None) -> Any:
+        """Return the rows of a version as a pyarrow table, those only where the columns of `equals` have its values."""
+        import pyarrow.parquet as pq
+
+        filters = [(column, "==", value) for column, value in (equals or {}).items()]
+        return pq.read_table(io.BytesIO(self.read_bytes(version.path)), filters=filters or None)
+
+    # -- questions -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def connect(self) -> Iterator[Any]:
+        """Yield a DuckDB connection of its own, in memory, that can read the lake's files."""
+        import duckdb
+
+        connection = duckdb.connect(config={"threads": os.cpu_count() or 1})
+        try:
+            connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+            if not self.is_local:
+                connection.register_filesystem(self.fs)
+            yield connection
+        finally:
+            connection.close()
+
+    def sources(self, versions: Sequence[Version]) -> list[str]:
+        """Return the addresses of versions as DuckDB reads them."""
+        prefix = "" if self.is_local else f"{self._protocol()}://"
+        return [prefix + self.full_path(version.path).removeprefix(prefix) for version in versions]
+
+    def transform(
+        self, name: str, inputs: Mapping[str, "Sequence[Version] | Any"], parameters: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run `sql/<name>.sql` over `inputs` and return its rows as a pyarrow table.
+
+        `inputs` maps a view's name to versions of the table of that name, or to a pyarrow table. `parameters` are
+        bound to the `$name`s of the statement, never pasted into it.
+        """
+        with self.connect() as connection:
+            for view, rows in inputs.items():
+                self._add_view(connection, view, rows)
+            statement = shipped_file(f"sql/{name}.sql").read_text("utf-8")
+            return connection.execute(statement, dict(parameters or {})).to_arrow_table()
+
+    def _add_view(self, connection: Any, view: str, rows: "Sequence[Version] | Any") -> None:
+        if not isinstance(rows, (list, tuple)):
+            connection.register(view, rows)
+        elif rows:
+            files = ", ".join("'" + source.replace("'", "''") + "'" for source in self.sources(rows))
+            connection.execute(f'CREATE VIEW "{view}" AS SELECT * FROM read_parquet([{files}])')
+        else:
+            connection.execute(f'CREATE VIEW "{view}" AS SELECT {_null_columns(TABLES[view])} WHERE FALSE')
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _protocol(self) -> str:
+        return self.fs.protocol if isinstance(self.fs.protocol, str) else str(self.fs.protocol[0])
+
+    def _pointer(self, name: str, partition: str) -> str:
+        return f"accepted/{name}/{file_partition(partition)}.json"
+
+    def _pointer_lock(self, name: str, partition: str) -> FileLock:
+        self._lock_dir.mkdir(parents=True, exist_ok=True)
+        lake = hashlib.sha256(self.url.encode()).hexdigest()[:12]
+        return FileLock(str(self._lock_dir / f"mlm-{lake}-{name}-{file_partition(partition)}.lock"), timeout=60)
+
+
+class AnswerLog:
+    """The raw answers of one release, an `AnswerStore` of the transport.
+
+    An answer is one gzip file: a line of JSON (what was asked, status, headers), then the body as it came.
+    """
+
+    def __init__(self, lake: Lake, release: str) -> None:
+        """Keep answers in `lake` for `release`."""
+        self._lake = lake
+        self._release = release
+        self._guard = threading.Lock()
+
+    def path(self, request: Request) -> str:
+        """Return where the answer to `request` lies."""
+        folder = "files" if request.service == "files" else f"{self._release}/{request.service}"
+        return f"raw/{folder}/{request.key[:2]}/{request.key}.gz"
+
+    def get(self, request: Request) -> Answer | None:
+        """Return the stored answer to `request`, None where there is none."""
+        try:
+            packed = self._lake.read_bytes(self.path(request))
+        except FileNotFoundError:
+            return None
+        header, _, body = gzip.decompress(packed).partition(b"\n")
+        said = json.loads(header)
+        return Answer(said["status"], said["headers"], body, request.key, True)
+
+    def put(self, request: Request, answer: Answer) -> None:
+        """Store the answer to `request`, in place of an older one."""
+        said = {
+            "service": request.service, "endpoint": request.endpoint, "url": request.url,
+            "params": dict(request.params), "form": dict(request.form),
+            "status": answer.status, "headers": dict(answer.headers),
+        }  # fmt: skip
+        header = json.dumps(said, ensure_ascii=False, sort_keys=True).encode()
+        # Pictures are compressed already; a low level costs little and keeps one format for all.
+        level = 1 if request.service == "files" else 6
+        packed = gzip.compress(header + b"\n" + answer.body, compresslevel=level, mtime=0)
+        self._lake.write_bytes(self.path(request), packed)
+
+
+def conform(table: Table, rows: Any) -> Any:
+    """Return `rows` with exactly the registry's columns and types.
+
+    Raises:
+        MlmError: a column is missing or cannot be cast.
+    """
+    import pyarrow as pa
+
+    missing = [name for name in table.column_names if name not in rows.column_names]
+    if missing:
+        raise MlmError(f"{table.name}: the rows to write lack the columns {', '.join(missing)}.")
+    try:
+        return rows.select(list(table.column_names)).cast(arrow_schema(table.name))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise MlmError(f"{table.name}: a column does not have the type of the registry: {error}") from error
+
+
+@cache
+def arrow_schema(name: str) -> Any:
+    """Return the Parquet schema of a table: types and descriptions of the registry."""
+    import duckdb
+    import pyarrow as pa
+
+    table = TABLES[name]
+    connection = duckdb.connect()
+    types = connection.execute(f"SELECT {_null_columns(table)} WHERE FALSE").to_arrow_table().schema
+    connection.close()
+    fields = [
+        pa.field(column.name, types.field(column.name).type, metadata={"description": column.description})
+        for column in table.columns
+    ]
+    return pa.schema(fields, metadata={"table": table.name, "description": table.description})
+
+
+def _null_columns(table: Table) -> str:
+    return ", ".join(f'CAST(NULL AS {column.type}) AS "{column.name}"' for column in table.columns)
+
+
+def _in_order(table: Table, rows: Any) -> Any:
+    """Sort rows by the table's key; QIDs by their number, so that Q9 comes before Q10."""
+    import duckdb
+
+    terms = [
+        f"CAST(substr({name}, 2) AS BIGINT)" if name in ("qid", "class_qid") else f'"{name}" NULLS FIRST'
+        for name in table.key
+    ]
+    connection = duckdb.connect()
+    try:
+        connection.register("unsorted", rows)
+        statement = f"SELECT * FROM unsorted ORDER BY {', '.join(terms)}"  # noqa: S608 (names of the registry)
+        return connection.execute(statement).to_arrow_table().cast(arrow_schema(table.name))
+    finally:
+        connection.close()
