@@ -3,7 +3,9 @@
 Exit codes: 0 done, 1 failed, 2 refused (nothing was written), 3 blocked by a check.
 """
 
+import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +15,7 @@ from rich.console import Console
 
 from mlm_assets.commands.endpoints import World
 from mlm_assets.errors import MlmError
-from mlm_assets.settings import home_from_environment
+from mlm_assets.settings import Settings, home_from_environment, load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,16 +27,26 @@ app = typer.Typer(
 out = Console(highlight=False, soft_wrap=False)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 
-Home = Annotated[Path | None, typer.Option("--home", help="Folder of the lake, datasets and Dagster's instance (MLM_HOME).")]
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of the lake, datasets and Dagster's instance (MLM_HOME)."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, the same facts as the text.")]
-Generate = Annotated[int | None, typer.Option("--generate", help="Use a generated local Wikimedia with so many candidates.")]
+Generate = Annotated[
+    int | None, typer.Option("--generate", help="Use a generated local Wikimedia with so many candidates.")
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the generated world.")]
 WorldFolder = Annotated[Path | None, typer.Option("--world", help="Use a local Wikimedia that serves this folder.")]
 Endpoint = Annotated[
-    str | None, typer.Option("--endpoint", help="A running local Wikimedia (loopback), or a SPARQL endpoint elsewhere.")
+    str | None,
+    typer.Option("--endpoint", help="A running local Wikimedia (loopback), or a SPARQL endpoint elsewhere."),
 ]
 Faults = Annotated[
-    str | None, typer.Option("--faults", help="Let the local Wikimedia misbehave: KIND=RATE,… such as all=0.1 (docs/local_wikimedia.md).")
+    str | None,
+    typer.Option(
+        "--faults",
+        help="Let the local Wikimedia misbehave: KIND=RATE,… such as all=0.1 (docs/local_wikimedia.md).",
+    ),
 ]
 
 
@@ -52,7 +64,9 @@ def run(
     t_max: Annotated[int | None, typer.Option(help="Geo-cells with more settlements are split.")] = None,
     quota_total: Annotated[int | None, typer.Option(help="Settlements wanted for mlm_irle_gr.")] = None,
     to: Annotated[str, typer.Option(help="How far: candidates, facts, media, refresh or datasets.")] = "datasets",
-    replay: Annotated[bool, typer.Option("--replay", help="Make every table again from stored answers; no request.")] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Make every table again from stored answers; no request.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove the home first, if it is one of ours.")] = False,
 ) -> None:
     """Bring a release up to date through Dagster, without the UI."""
@@ -82,6 +96,96 @@ def local_wikimedia(
     serve_world(World(generate, seed, world, None, faults), host, port, out)
 
 
+@app.command()
+def why(
+    qid: Annotated[str, typer.Argument(help="Wikidata item, such as Q64.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Show the whole way of one entity: classes, facts, verdict, texts, pictures, cell, split, releases."""
+    from mlm_assets.commands import why as command
+
+    said = command.why(qid, load_settings(home))
+    _print_json(said) if as_json else command.show(said, out)
+
+
+@app.command()
+def status(
+    home: Home = None,
+    as_json: Json = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 if anything needs a hand.")] = False,
+) -> None:
+    """Show what the home holds, what is missing or stale, and what needs a hand."""
+    from mlm_assets.commands import status as command
+
+    said = command.status(_settings_of(home))
+    _print_json(said) if as_json else command.show(said, out)
+    if exit_code and said["problems"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(home: Home = None, endpoint: Endpoint = None, as_json: Json = False) -> None:
+    """Check settings, home, disk, services and GPU, and say how to mend what is wrong."""
+    from mlm_assets.commands import doctor as command
+
+    findings = command.examine(_settings_of(home, endpoint))
+    _print_json(command.as_json(findings)) if as_json else command.show(findings, out)
+    if any(finding.verdict == "wrong" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    home: Home = None,
+    candidates: Annotated[int | None, typer.Option(help="Plan for so many candidates.", min=1)] = None,
+    endpoint: Endpoint = None,
+    as_json: Json = False,
+) -> None:
+    """Estimate requests, bytes and hours of the next run; sends no request."""
+    from mlm_assets.commands import plan as command
+
+    said = command.plan(_settings_of(home, endpoint), candidates)
+    _print_json(said) if as_json else command.show(said, out)
+
+
+@app.command()
+def bases(
+    qids: Annotated[list[str] | None, typer.Argument(help="Base types to compare.")] = None,
+    home: Home = None,
+    generate: Generate = None,
+    seed: Seed = 1,
+    world: WorldFolder = None,
+    endpoint: Endpoint = None,
+    as_json: Json = False,
+) -> None:
+    """Compare base types by how many of their instances meet the constraints (paper, 3.3.1)."""
+    from mlm_assets.commands import bases as command
+    from mlm_assets.commands.endpoints import local_services, require_contacts
+    from mlm_assets.identifiers import parse_qid
+
+    wanted = [parse_qid(qid) for qid in qids or []]
+    source = World(generate, seed, world, endpoint)
+    source.check()
+    with local_services(source) as urls:
+        settings = _settings_of(home, endpoint, **urls)
+        require_contacts(settings)
+        rows = command.bases(wanted, settings)
+    _print_json(rows) if as_json else command.show(rows, out)
+
+
+@app.command()
+def ui(
+    home: Home = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
+) -> None:
+    """Serve the Dagster UI and daemon of a home, with the local Wikimedia it was made from."""
+    from mlm_assets.commands.ui import serve_ui
+
+    raise typer.Exit(serve_ui(_settings_of(home), host, port, out))
+
+
 def main() -> None:
     """Run the command line and end with its exit code."""
     # Dagster logs every event of every run to the console; the UI shows them, the command line shows progress.
@@ -104,6 +208,20 @@ def _usage_or_raise(error: Any) -> None:
         complaints.print(f"mlm: {error.format_message()}")
         sys.exit(error.exit_code)
     raise error
+
+
+def _settings_of(home: Path | None, endpoint: str | None = None, **overrides: Any) -> Settings:
+    """Return the settings of a home, whose partitions are those that Dagster's definitions are made with."""
+    from mlm_assets.commands.endpoints import endpoint_settings
+
+    folder = _home(home)
+    os.environ["MLM_HOME"] = os.environ["DAGSTER_HOME"] = str(folder)
+    given = endpoint_settings(endpoint) if endpoint is not None else {}
+    return load_settings(folder, **{**given, **overrides})
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
 
 
 def _home(given: Path | None) -> Path:

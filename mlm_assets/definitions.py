@@ -16,7 +16,10 @@ defs = dg.Definitions(
     sensors=[
         # Dagster's own automation sensor is stopped until somebody starts it by hand; ours runs from the start.
         dg.AutomationConditionSensorDefinition(
-            "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15
+            "automation",
+            target=dg.AssetSelection.all(),
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            minimum_interval_seconds=15,
         )
     ],
     resources={

@@ -14,7 +14,11 @@ Split = Literal["train", "validation", "test"]
 
 QID_PATTERN: Final = r"^Q[1-9][0-9]{0,17}$"
 _QID = re.compile(QID_PATTERN, re.ASCII)
-_ENTITY_PREFIXES: Final = ("http://www.wikidata.org/entity/", "https://www.wikidata.org/entity/", "https://www.wikidata.org/wiki/")
+_ENTITY_PREFIXES: Final = (
+    "http://www.wikidata.org/entity/",
+    "https://www.wikidata.org/entity/",
+    "https://www.wikidata.org/wiki/",
+)
 
 _SHARD_SALT: Final = "mlm/shard/1"
 _SPLIT_SALT: Final = "mlm/split/1"

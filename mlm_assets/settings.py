@@ -49,10 +49,13 @@ class Settings(BaseSettings):
     release: str | None = Field(None, description="The release that shards are refreshed for (YYYY-MM).")
     support_start: str = Field("2026-12", description="First of the 36 releases (YYYY-MM).")
 
-    contact: str | None = Field(None, description="E-mail or page of the operator, sent to Wikimedia in the User-Agent.")
+    contact: str | None = Field(
+        None, description="E-mail or page of the operator, sent to Wikimedia in the User-Agent."
+    )
     sparql_url: str = Field("https://query.wikidata.org/sparql", description="SPARQL endpoint of Wikidata.")
     wikipedia_url: str = Field(
-        "https://{lang}.wikipedia.org/w/api.php", description="Action API of the Wikipedias; {lang} is replaced."
+        "https://{lang}.wikipedia.org/w/api.php",
+        description="Action API of the Wikipedias; {lang} is replaced.",
     )
     commons_url: str = Field("https://commons.wikimedia.org/w/api.php", description="Action API of Commons.")
 

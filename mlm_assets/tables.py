@@ -91,10 +91,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: what a row is (`grain`), its `key`, how it is partitioned, and its columns.
-
-
-    """
+    """One table: what a row is (`grain`), its `key`, how it is partitioned, and its columns."""
 
     name: str
     group: str
@@ -139,7 +136,10 @@ def _variant(sources: tuple[str, ...] = ()) -> Column:
 
 def _answer_key() -> Column:
     return Column(
-        "answer_key", "VARCHAR", "Key of the raw answer that brought this row (`raw/` of the lake)", nullable=True
+        "answer_key",
+        "VARCHAR",
+        "Key of the raw answer that brought this row (`raw/` of the lake)",
+        nullable=True,
     )
 
 
@@ -167,12 +167,14 @@ CANDIDATES: Final = Table(
         _qid(),
         Column("shard", "VARCHAR", "Hash bucket of the QID", sources=("candidates.qid",)),
         Column(
-            "class_qids", "VARCHAR[]", "Classes of the list it is an instance of",
+            "class_qids",
+            "VARCHAR[]",
+            "Classes of the list it is an instance of",
             sources=("settlement_classes.class_qid",),
         ),
         Column("revision", "BIGINT", "Revision of the item when it was listed", nullable=True),
     ),
-)  # fmt: skip
+)
 
 FACTS: Final = Table(
     "facts",
@@ -183,9 +185,21 @@ FACTS: Final = Table(
     (
         _qid(sources=("candidates.qid",)),
         Column(
-            "property", "VARCHAR", "Property of Wikidata, or label, sitelink, version, modified, quarantined",
-            allowed=("P31", "P625", *IMAGE_PROPERTIES, "P17", "P1082",
-                     "label", "sitelink", "version", "modified", "quarantined"),
+            "property",
+            "VARCHAR",
+            "Property of Wikidata, or label, sitelink, version, modified, quarantined",
+            allowed=(
+                "P31",
+                "P625",
+                *IMAGE_PROPERTIES,
+                "P17",
+                "P1082",
+                "label",
+                "sitelink",
+                "version",
+                "modified",
+                "quarantined",
+            ),
         ),
         Column("value", "VARCHAR", "QID, file name, article title, label, number or time; WKT for P625"),
         _lang("Language of a label or article", nullable=True),
@@ -198,7 +212,7 @@ FACTS: Final = Table(
         _answer_key(),
     ),
     ("shard",),
-)  # fmt: skip
+)
 
 SETTLEMENTS: Final = Table(
     "settlements",
@@ -208,36 +222,84 @@ SETTLEMENTS: Final = Table(
     ("qid",),
     (
         _qid(sources=("facts.qid",)),
-        Column("label", "VARCHAR", "English label, else that of the next language, else the QID", sources=("facts.value",)),
+        Column(
+            "label",
+            "VARCHAR",
+            "English label, else that of the next language, else the QID",
+            sources=("facts.value",),
+        ),
         _lat("Latitude of the chosen coordinates", ("facts.lat_deg",)),
         _lon("Longitude of the chosen coordinates", ("facts.lon_deg",)),
         Column(
-            "statement", "VARCHAR", "P625 statement chosen: the least far from all others, ties by statement id",
+            "statement",
+            "VARCHAR",
+            "P625 statement chosen: the least far from all others, ties by statement id",
             sources=("facts.statement",),
         ),
-        Column("n_coordinates", "INTEGER", "Statements on Earth to choose from", sources=("facts.statement",), minimum=1),
-        Column("class_qids", "VARCHAR[]", "All its classes (P31)", sources=("facts.value",)),
-        Column("class_labels", "VARCHAR[]", "Their distinct English labels, in alphabetical order", sources=("facts.label",)),
         Column(
-            "images", "STRUCT(property VARCHAR, file VARCHAR)[]",
-            "Distinct files, in the order of the eight properties, then of the names", sources=("facts.value",),
+            "n_coordinates",
+            "INTEGER",
+            "Statements on Earth to choose from",
+            sources=("facts.statement",),
+            minimum=1,
         ),
-        Column("sitelinks", "MAP(VARCHAR, VARCHAR)", "Article title per target language", sources=("facts.value",)),
+        Column("class_qids", "VARCHAR[]", "All its classes (P31)", sources=("facts.value",)),
         Column(
-            "country_code", "VARCHAR", "ISO 3166-1 alpha-2 code of its country", nullable=True,
+            "class_labels",
+            "VARCHAR[]",
+            "Their distinct English labels, in alphabetical order",
+            sources=("facts.label",),
+        ),
+        Column(
+            "images",
+            "STRUCT(property VARCHAR, file VARCHAR)[]",
+            "Distinct files, in the order of the eight properties, then of the names",
+            sources=("facts.value",),
+        ),
+        Column(
+            "sitelinks",
+            "MAP(VARCHAR, VARCHAR)",
+            "Article title per target language",
+            sources=("facts.value",),
+        ),
+        Column(
+            "country_code",
+            "VARCHAR",
+            "ISO 3166-1 alpha-2 code of its country",
+            nullable=True,
             sources=("facts.country_code", "facts.lat_deg", "facts.lon_deg"),
         ),
         Column(
-            "country_source", "VARCHAR", "Where the country comes from", sources=("facts.country_code",),
+            "country_source",
+            "VARCHAR",
+            "Where the country comes from",
+            sources=("facts.country_code",),
             allowed=("wikidata_p17", "reverse_geocoding"),
         ),
-        Column("population", "BIGINT", "Population (P1082), the largest where several are best", nullable=True,
-               sources=("facts.value",)),
-        Column("revision", "BIGINT", "Revision of the item that the facts are of", nullable=True, sources=("facts.value",)),
-        Column("modified_at", "VARCHAR", "When the item was last edited, ISO 8601 UTC", nullable=True, sources=("facts.value",)),
+        Column(
+            "population",
+            "BIGINT",
+            "Population (P1082), the largest where several are best",
+            nullable=True,
+            sources=("facts.value",),
+        ),
+        Column(
+            "revision",
+            "BIGINT",
+            "Revision of the item that the facts are of",
+            nullable=True,
+            sources=("facts.value",),
+        ),
+        Column(
+            "modified_at",
+            "VARCHAR",
+            "When the item was last edited, ISO 8601 UTC",
+            nullable=True,
+            sources=("facts.value",),
+        ),
     ),
     ("shard",),
-)  # fmt: skip
+)
 
 REJECTIONS: Final = Table(
     "rejections",
@@ -247,14 +309,30 @@ REJECTIONS: Final = Table(
     ("qid",),
     (
         _qid(sources=("candidates.qid",)),
-        Column("reason", "VARCHAR", "First rule that it fails", sources=("facts.property", "facts.globe_qid"),
-               allowed=tuple(REJECTION_REASONS)),
+        Column(
+            "reason",
+            "VARCHAR",
+            "First rule that it fails",
+            sources=("facts.property", "facts.globe_qid"),
+            allowed=tuple(REJECTION_REASONS),
+        ),
         Column("failed", "VARCHAR[]", "Every rule that it fails", sources=("facts.property",)),
-        Column("evidence", "VARCHAR", "JSON: what the decision was made on", sources=("facts.value", "facts.globe_qid")),
-        Column("revision", "BIGINT", "Revision of the item that the facts are of", nullable=True, sources=("facts.value",)),
+        Column(
+            "evidence",
+            "VARCHAR",
+            "JSON: what the decision was made on",
+            sources=("facts.value", "facts.globe_qid"),
+        ),
+        Column(
+            "revision",
+            "BIGINT",
+            "Revision of the item that the facts are of",
+            nullable=True,
+            sources=("facts.value",),
+        ),
     ),
     ("shard",),
-)  # fmt: skip
+)
 
 SUMMARIES: Final = Table(
     "summaries",
@@ -269,7 +347,13 @@ SUMMARIES: Final = Table(
         Column("title", "VARCHAR", "Title of the page after normalisation and redirects", nullable=True),
         Column("status", "VARCHAR", "Whether there is a text, or why not", allowed=tuple(SUMMARY_STATUS)),
         Column("text", "VARCHAR", "Lead text, plain", nullable=True),
-        Column("text_sha256", "VARCHAR", "SHA-256 of the text (UTF-8)", nullable=True, sources=("summaries.text",)),
+        Column(
+            "text_sha256",
+            "VARCHAR",
+            "SHA-256 of the text (UTF-8)",
+            nullable=True,
+            sources=("summaries.text",),
+        ),
         Column("revision", "BIGINT", "Revision of the page (lastrevid)", nullable=True),
         Column("is_redirect", "BOOLEAN", "Whether the sitelink led over a redirect"),
         Column("licence", "VARCHAR", "Licence of the text", nullable=True),
@@ -286,13 +370,30 @@ IMAGES: Final = Table(
     ("qid", "file"),
     (
         _qid(sources=("settlements.qid",)),
-        Column("image_index", "INTEGER", "Number of the image of its settlement, from 0", sources=("settlements.images",),
-               minimum=0),
-        Column("property", "VARCHAR", "Property that names the file", sources=("settlements.images",), allowed=IMAGE_PROPERTIES),
+        Column(
+            "image_index",
+            "INTEGER",
+            "Number of the image of its settlement, from 0",
+            sources=("settlements.images",),
+            minimum=0,
+        ),
+        Column(
+            "property",
+            "VARCHAR",
+            "Property that names the file",
+            sources=("settlements.images",),
+            allowed=IMAGE_PROPERTIES,
+        ),
         Column("file", "VARCHAR", "Name of the file on Commons", sources=("settlements.images",)),
         Column("status", "VARCHAR", "Whether there is a picture, or why not", allowed=tuple(IMAGE_STATUS)),
         Column("file_sha1", "VARCHAR", "SHA-1 of the original file", nullable=True),
-        Column("path", "VARCHAR", "Path of the padded picture in the lake", nullable=True, sources=("images.file_sha1",)),
+        Column(
+            "path",
+            "VARCHAR",
+            "Path of the padded picture in the lake",
+            nullable=True,
+            sources=("images.file_sha1",),
+        ),
         Column("picture_sha256", "VARCHAR", "SHA-256 of the padded picture's bytes", nullable=True),
         Column("mime", "VARCHAR", "Media type of the original", nullable=True),
         Column("is_svg", "BOOLEAN", "Whether the original is an SVG drawing", sources=("images.mime",)),
@@ -306,7 +407,7 @@ IMAGES: Final = Table(
         _answer_key(),
     ),
     ("shard",),
-)  # fmt: skip
+)
 
 REFRESH: Final = Table(
     "refresh",
@@ -333,17 +434,34 @@ ELIGIBLE: Final = Table(
     (
         _variant(),
         _qid(sources=("settlements.qid",)),
-        Column("reason", "VARCHAR", "Why it is out; null if it goes on to the geo-cells", nullable=True,
-               sources=("summaries.status", "images.status", "images.is_svg", "settlements.country_code", "settlements.sitelinks"),
-               allowed=tuple(reason for reason in EXCLUSION_REASONS if reason != "cell_removed")),
+        Column(
+            "reason",
+            "VARCHAR",
+            "Why it is out; null if it goes on to the geo-cells",
+            nullable=True,
+            sources=(
+                "summaries.status",
+                "images.status",
+                "images.is_svg",
+                "settlements.country_code",
+                "settlements.sitelinks",
+            ),
+            allowed=tuple(reason for reason in EXCLUSION_REASONS if reason != "cell_removed"),
+        ),
         _lat("Latitude", ("settlements.lat_deg",)),
         _lon("Longitude", ("settlements.lon_deg",)),
         Column("country_code", "VARCHAR", "Country", nullable=True, sources=("settlements.country_code",)),
-        Column("n_summaries", "INTEGER", "Lead texts in the languages of the variant", sources=("summaries.status",), minimum=0),
+        Column(
+            "n_summaries",
+            "INTEGER",
+            "Lead texts in the languages of the variant",
+            sources=("summaries.status",),
+            minimum=0,
+        ),
         Column("n_images", "INTEGER", "Pictures that the variant takes", sources=("images.status",), minimum=0),
     ),
     ("release",),
-)  # fmt: skip
+)
 
 GEO_CELLS: Final = Table(
     "geo_cells",
@@ -353,17 +471,32 @@ GEO_CELLS: Final = Table(
     ("variant", "cell_token"),
     (
         _variant(("eligible.variant",)),
-        Column("cell_token", "VARCHAR", "S2 token of the cell; comparisons between releases go by it",
-               sources=("eligible.lat_deg", "eligible.lon_deg")),
-        Column("class_id", "INTEGER", "Number of the cell in S2 order, valid within the release and variant", minimum=0,
-               sources=("geo_cells.cell_token",)),
+        Column(
+            "cell_token",
+            "VARCHAR",
+            "S2 token of the cell; comparisons between releases go by it",
+            sources=("eligible.lat_deg", "eligible.lon_deg"),
+        ),
+        Column(
+            "class_id",
+            "INTEGER",
+            "Number of the cell in S2 order, valid within the release and variant",
+            minimum=0,
+            sources=("geo_cells.cell_token",),
+        ),
         Column("level", "INTEGER", "S2 level", minimum=2, maximum=10, sources=("geo_cells.cell_token",)),
-        Column("n_settlements", "BIGINT", "Settlements of the variant in the cell", minimum=1, sources=("eligible.qid",)),
+        Column(
+            "n_settlements",
+            "BIGINT",
+            "Settlements of the variant in the cell",
+            minimum=1,
+            sources=("eligible.qid",),
+        ),
         _lat("Latitude of their mean position", ("eligible.lat_deg",), name="mean_lat_deg"),
         _lon("Longitude of their mean position", ("eligible.lon_deg",), name="mean_lon_deg"),
     ),
     ("release",),
-)  # fmt: skip
+)
 
 MEMBERS: Final = Table(
     "members",
@@ -374,16 +507,32 @@ MEMBERS: Final = Table(
     (
         _variant(("eligible.variant",)),
         _qid(sources=("eligible.qid",)),
-        Column("is_member", "BOOLEAN", "Whether the settlement is in the variant", sources=("eligible.reason", "geo_cells.cell_token")),
-        Column("reason", "VARCHAR", "Why it is not", nullable=True, sources=("eligible.reason", "geo_cells.cell_token"),
-               allowed=tuple(EXCLUSION_REASONS)),
+        Column(
+            "is_member",
+            "BOOLEAN",
+            "Whether the settlement is in the variant",
+            sources=("eligible.reason", "geo_cells.cell_token"),
+        ),
+        Column(
+            "reason",
+            "VARCHAR",
+            "Why it is not",
+            nullable=True,
+            sources=("eligible.reason", "geo_cells.cell_token"),
+            allowed=tuple(EXCLUSION_REASONS),
+        ),
         Column("cell_token", "VARCHAR", "Kept cell it lies in", nullable=True, sources=("geo_cells.cell_token",)),
         Column("class_id", "INTEGER", "Number of that cell", nullable=True, sources=("geo_cells.class_id",)),
-        Column("split", "VARCHAR", "Split, the same for ever and in every variant", sources=("eligible.qid",),
-               allowed=("train", "validation", "test")),
+        Column(
+            "split",
+            "VARCHAR",
+            "Split, the same for ever and in every variant",
+            sources=("eligible.qid",),
+            allowed=("train", "validation", "test"),
+        ),
     ),
     ("release",),
-)  # fmt: skip
+)
 
 
 def _dataset(name: str, description: str) -> Table:
@@ -401,22 +550,47 @@ def _dataset(name: str, description: str) -> Table:
             _lon("Longitude", ("settlements.lon_deg",)),
             Column("class_qids", "VARCHAR[]", "Classes (P31)", sources=("settlements.class_qids",)),
             Column("class_labels", "VARCHAR[]", "Their English labels", sources=("settlements.class_labels",)),
-            Column("summaries", "STRUCT(lang VARCHAR, title VARCHAR, text VARCHAR, revision BIGINT, licence VARCHAR)[]",
-                   "Lead texts, in the order of the languages", sources=("summaries.text", "summaries.title")),
-            Column("images", "STRUCT(name VARCHAR, file VARCHAR, file_sha1 VARCHAR, path VARCHAR, property VARCHAR, "
-                   "licence VARCHAR, licence_url VARCHAR, author VARCHAR, credit VARCHAR)[]",
-                   "Pictures with what their licence asks for", sources=("images.path", "images.file", "images.licence")),
+            Column(
+                "summaries",
+                "STRUCT(lang VARCHAR, title VARCHAR, text VARCHAR, revision BIGINT, licence VARCHAR)[]",
+                "Lead texts, in the order of the languages",
+                sources=("summaries.text", "summaries.title"),
+            ),
+            Column(
+                "images",
+                "STRUCT(name VARCHAR, file VARCHAR, file_sha1 VARCHAR, path VARCHAR, property VARCHAR, "
+                "licence VARCHAR, licence_url VARCHAR, author VARCHAR, credit VARCHAR)[]",
+                "Pictures with what their licence asks for",
+                sources=("images.path", "images.file", "images.licence"),
+            ),
             Column("country_code", "VARCHAR", "Country", nullable=True, sources=("settlements.country_code",)),
-            Column("country_source", "VARCHAR", "Where the country comes from", sources=("settlements.country_source",),
-                   allowed=("wikidata_p17", "reverse_geocoding")),
+            Column(
+                "country_source",
+                "VARCHAR",
+                "Where the country comes from",
+                sources=("settlements.country_source",),
+                allowed=("wikidata_p17", "reverse_geocoding"),
+            ),
             Column("population", "BIGINT", "Population", nullable=True, sources=("settlements.population",)),
             Column("cell_token", "VARCHAR", "Geo-cell", nullable=True, sources=("members.cell_token",)),
             Column("class_id", "INTEGER", "Number of the geo-cell", nullable=True, sources=("members.class_id",)),
-            Column("split", "VARCHAR", "Split", sources=("members.split",), allowed=("train", "validation", "test")),
-            Column("revision", "BIGINT", "Revision of the Wikidata item", nullable=True, sources=("settlements.revision",)),
+            Column(
+                "split",
+                "VARCHAR",
+                "Split",
+                sources=("members.split",),
+                allowed=("train", "validation", "test"),
+            ),
+            Column(
+                "revision",
+                "BIGINT",
+                "Revision of the Wikidata item",
+                nullable=True,
+                sources=("settlements.revision",),
+            ),
         ),
         ("release",),
-    )  # fmt: skip
+    )
 
 
 DATASETS: Final = (
@@ -434,27 +608,61 @@ DATASET_STATISTICS: Final = Table(
     ("variant", "figure", "item"),
     (
         _variant(),
-        Column("figure", "VARCHAR", "What is counted",
-               allowed=("entities", "images", "summaries", "classes", "cells", "train", "validation", "test",
-                        "summaries_per_language", "entities_per_continent", "entities_per_country"),
-               sources=tuple(f"{variant}.qid" for variant in VARIANTS)),
-        Column("item", "VARCHAR", "Language, continent or country; empty for totals",
-               sources=tuple(f"{variant}.country_code" for variant in VARIANTS)),
-        Column("n", "BIGINT", "How many in this release", minimum=0, sources=tuple(f"{variant}.qid" for variant in VARIANTS)),
+        Column(
+            "figure",
+            "VARCHAR",
+            "What is counted",
+            allowed=(
+                "entities",
+                "images",
+                "summaries",
+                "classes",
+                "cells",
+                "train",
+                "validation",
+                "test",
+                "summaries_per_language",
+                "entities_per_continent",
+                "entities_per_country",
+            ),
+            sources=tuple(f"{variant}.qid" for variant in VARIANTS),
+        ),
+        Column(
+            "item",
+            "VARCHAR",
+            "Language, continent or country; empty for totals",
+            sources=tuple(f"{variant}.country_code" for variant in VARIANTS),
+        ),
+        Column(
+            "n",
+            "BIGINT",
+            "How many in this release",
+            minimum=0,
+            sources=tuple(f"{variant}.qid" for variant in VARIANTS),
+        ),
         Column("n_paper", "BIGINT", "How many in the published dataset, where the paper says", nullable=True),
     ),
     ("release",),
-)  # fmt: skip
+)
 
 TABLES: Final[dict[str, Table]] = {
     table.name: table
     for table in (
-        SETTLEMENT_CLASSES, CANDIDATES, FACTS, SETTLEMENTS, REJECTIONS, SUMMARIES, IMAGES,
-        REFRESH, ELIGIBLE, GEO_CELLS, MEMBERS, *DATASETS, DATASET_STATISTICS,
+        SETTLEMENT_CLASSES,
+        CANDIDATES,
+        FACTS,
+        SETTLEMENTS,
+        REJECTIONS,
+        SUMMARIES,
+        IMAGES,
+        REFRESH,
+        ELIGIBLE,
+        GEO_CELLS,
+        MEMBERS,
+        *DATASETS,
+        DATASET_STATISTICS,
     )
-}  # fmt: skip
+}
 
-REFRESHED: Final = tuple(
-    table.name for table in TABLES.values() if "release" not in table.partitioned_by
-)
+REFRESHED: Final = tuple(table.name for table in TABLES.values() if "release" not in table.partitioned_by)
 """Tables that a refresh brings up to date and pins in its manifest."""

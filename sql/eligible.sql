@@ -1,7 +1,8 @@
 -- eligible: for each settlement and variant, the first rule before geo-cells that keeps it out, or none.
 -- Grain:   one settlement in one variant. Key: variant, qid.
 -- Inputs:  settlements, summaries, images (versions of the manifest); in memory: variants (variant, languages,
---          has_svg, is_eu_only), quotas (country_code, wanted) and queue (qid, quota_rank).
+--          has_svg, is_eu_only), quotas (country_code, eu_country, wanted: one row per ISO code that counts
+--          towards a quota; RE counts towards FR) and queue (qid, quota_rank).
 -- Quotas:  the settlements of a country queue by a salted hash of their QID; those beyond the quota stay out.
 WITH texts AS (
     SELECT variants.variant, summaries.qid, count(*) AS n
@@ -28,7 +29,7 @@ pictures AS (
 judged AS (
     SELECT
         variants.variant, settlements.qid, settlements.lat_deg, settlements.lon_deg, settlements.country_code,
-        variants.is_eu_only,
+        variants.is_eu_only, quotas.eu_country, quotas.wanted,
         coalesce(texts.n, 0) AS n_summaries,
         coalesce(pictures.n, 0) AS n_images,
         CASE
@@ -49,7 +50,7 @@ queued AS (
     SELECT
         judged.*,
         row_number() OVER (
-            PARTITION BY judged.variant, judged.country_code, judged.reason IS NULL
+            PARTITION BY judged.variant, judged.eu_country, judged.reason IS NULL
             ORDER BY queue.quota_rank, judged.qid
         ) AS place
     FROM judged
@@ -59,8 +60,7 @@ SELECT
     queued.variant, queued.qid,
     CASE
         WHEN queued.reason IS NOT NULL THEN queued.reason
-        WHEN queued.is_eu_only AND queued.place > quotas.wanted THEN 'over_quota'
+        WHEN queued.is_eu_only AND queued.place > queued.wanted THEN 'over_quota'
     END AS reason,
     queued.lat_deg, queued.lon_deg, queued.country_code, queued.n_summaries, queued.n_images
-FROM queued
-LEFT JOIN quotas ON quotas.country_code = queued.country_code;
+FROM queued;

@@ -45,9 +45,7 @@ def eligible(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
 
 
 @dg.asset(
-    **described(
-        "members", {"duckdb", "sql"}, rules={SUM_RULE: "Settlements = members in + members out, per variant."}
-    ),
+    **described("members", {"duckdb", "sql"}, rules={SUM_RULE: "Settlements = members in + members out, per variant."}),
     partitions_def=RELEASES,
     deps=["refresh", "eligible", "geo_cells"],
     automation_condition=FOLLOW_THE_REFRESH,
@@ -91,11 +89,17 @@ def dataset_asset(variant: str, description: str) -> dg.AssetsDefinition:
         rows = stage.lake.transform(
             "dataset",
             {"members": [stage.version("members", stage.partition)], **inputs},
-            {"variant": variant, "languages": list(VARIANT_LANGUAGES[variant]), "has_svg": variant not in IRLE_VARIANTS},
+            {
+                "variant": variant,
+                "languages": list(VARIANT_LANGUAGES[variant]),
+                "has_svg": variant not in IRLE_VARIANTS,
+            },
         )
         draft = stage.draft(variant, rows, metadata=_dataset_metadata(rows, variant))
         if draft.is_sound:
-            folder = write_dataset(stage.lake, stage.partition, variant, stage.lake.read(draft.version), context.log.info)
+            folder = write_dataset(
+                stage.lake, stage.partition, variant, stage.lake.read(draft.version), context.log.info
+            )
             draft.metadata["dataset"] = dg.MetadataValue.path(stage.lake.full_path(folder))  # type: ignore[index]
         return next(stage.publish(draft))
 
@@ -130,7 +134,7 @@ def located_rows(eligible_rows: Any, cells: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from mlm_assets.geo.cells import locate
+    from mlm_assets.geo.locate import locate
 
     parts = []
     for variant in VARIANTS:
@@ -188,16 +192,23 @@ def _variant_rows() -> Any:
 
 
 def _quota_rows(total: int) -> Any:
-    from mlm_assets.geo.quotas import country_quotas
+    """Return per ISO code that belongs to the EU of 2020: whose quota it counts towards, and how large that is."""
+    from mlm_assets.geo.countries import country_codes
+    from mlm_assets.geo.quotas import country_quotas, eu_country_of
 
     quotas = country_quotas(total)
-    return _table(country_code=list(quotas), wanted=list(quotas.values()))
+    members = {code: member for code in country_codes() if (member := eu_country_of(code)) is not None}
+    return _table(
+        country_code=list(members),
+        eu_country=list(members.values()),
+        wanted=[quotas[eu] for eu in members.values()],
+    )
 
 
 def _continent_rows(country_codes: list[str]) -> Any:
-    from mlm_assets.geo.countries import continent_of
-
     import pyarrow as pa
+
+    from mlm_assets.geo.countries import continent_of
 
     return pa.table(
         {

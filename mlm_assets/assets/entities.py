@@ -39,7 +39,10 @@ def candidates(
 
 
 @dg.asset(
-    **described("facts", {"sparql", "wikidata"}), pool=WIKIDATA_POOL, partitions_def=SHARDS, deps=["candidates"]
+    **described("facts", {"sparql", "wikidata"}),
+    pool=WIKIDATA_POOL,
+    partitions_def=SHARDS,
+    deps=["candidates"],
 )
 def facts(
     context: dg.AssetExecutionContext, config: FetchConfig, lake: LakeResource, wikidata: WikidataResource
@@ -74,9 +77,7 @@ def facts(
     ],
     partitions_def=SHARDS,
 )
-def settlements_and_rejections(
-    context: dg.AssetExecutionContext, lake: LakeResource
-) -> Iterator[dg.MaterializeResult]:
+def settlements_and_rejections(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
     """Decide for each candidate of this shard, on facts alone, whether it is a settlement, and if not, why."""
     stage = Stage(context, lake)
     candidate_rows = _shard_candidates(stage)
@@ -87,7 +88,12 @@ def settlements_and_rejections(
             "facts": [stage.version("facts", stage.partition)],
             "settlement_classes": [stage.version("settlement_classes")],
         },
-        {"shard": stage.partition, "earth": EARTH, "languages": list(LANGUAGES), "image_properties": list(IMAGE_PROPERTIES)},
+        {
+            "shard": stage.partition,
+            "earth": EARTH,
+            "languages": list(LANGUAGES),
+            "image_properties": list(IMAGE_PROPERTIES),
+        },
     )
     accepted = stage.lake.transform("settlements", {"verdicts": verdicts, "countries": country_rows(verdicts)})
     rejected = stage.lake.transform("rejections", {"verdicts": verdicts})
@@ -98,9 +104,7 @@ def settlements_and_rejections(
             rules=[sum_rule(candidate_rows.num_rows, accepted.num_rows, rejected.num_rows)],
             metadata={"map": _map(accepted), "per_country": _per_value(accepted, "country_code")},
         ),
-        stage.draft(
-            "rejections", rejected, metadata={"per_reason": _per_value(rejected, "reason", REJECTION_REASONS)}
-        ),
+        stage.draft("rejections", rejected, metadata={"per_reason": _per_value(rejected, "reason", REJECTION_REASONS)}),
     )
 
 
@@ -128,7 +132,7 @@ def country_rows(verdicts: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from mlm_assets.geo.countries import resolve_countries
+    from mlm_assets.geo.residence import resolve_countries
 
     accepted = verdicts.filter(pc.equal(pc.list_value_length(verdicts["failed"]), 0))
     resolved = resolve_countries(
@@ -177,5 +181,3 @@ def _map(settlements: Any) -> Any:
 
     title = f"{settlements.num_rows:,} settlements"
     return picture(map_png(settlements["lat_deg"].to_numpy(), settlements["lon_deg"].to_numpy(), title), title)
-
-

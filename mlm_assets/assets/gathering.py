@@ -65,7 +65,9 @@ def picture_path(sha1: str) -> str:
 
 
 def _as_done(
-    threads: ThreadPoolExecutor, work: Callable[[FileMetadata], tuple[str, dict[str, Any]]], items: Iterable[FileMetadata]
+    threads: ThreadPoolExecutor,
+    work: Callable[[FileMetadata], tuple[str, dict[str, Any]]],
+    items: Iterable[FileMetadata],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     futures = [threads.submit(work, item) for item in items]
     try:
@@ -91,9 +93,7 @@ def _refusal(one: FileMetadata, settings: Settings) -> str | None:
     return None
 
 
-def _picture(
-    one: FileMetadata, commons: Commons, lake: Lake, settings: Settings, is_replay: bool
-) -> dict[str, Any]:
+def _picture(one: FileMetadata, commons: Commons, lake: Lake, settings: Settings, is_replay: bool) -> dict[str, Any]:
     """Return the fields that a download decides: status, and path and hash of the picture where there is one."""
     path = picture_path(str(one.sha1))
     if not is_replay and lake.exists(path):
@@ -106,7 +106,14 @@ def _picture(
         data = commons.download(one, check)
     except (HostDown, ShutOut):
         raise
-    except (CorruptFile, FileMissing, FileTooLarge, PictureError, RequestRejected, ServiceUnavailable) as error:
+    except (
+        CorruptFile,
+        FileMissing,
+        FileTooLarge,
+        PictureError,
+        RequestRejected,
+        ServiceUnavailable,
+    ) as error:
         return {"status": _failure(error)}
     lake.write_bytes(path, data)
     return _stored(path, data)

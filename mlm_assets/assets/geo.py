@@ -36,7 +36,8 @@ def geo_cells(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
             **bounds,
             "cells_per_variant": counts_table("variant", per_variant),
             "sizes": picture(
-                histogram_png(rows["n_settlements"].to_numpy(), "Settlements per cell", "settlements"), "cell sizes"
+                histogram_png(rows["n_settlements"].to_numpy(), "Settlements per cell", "settlements"),
+                "cell sizes",
             ),
         },
     )

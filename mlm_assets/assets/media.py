@@ -7,9 +7,9 @@ from typing import Any
 import dagster as dg
 
 from mlm_assets.assets.entities import rows_of
+from mlm_assets.assets.gathering import gather_images
 from mlm_assets.assets.reporting import Progress, counts_table
 from mlm_assets.assets.stage import FetchConfig, Stage, described
-from mlm_assets.assets.gathering import gather_images
 from mlm_assets.partitions import SHARDS, SHARDS_BY_LANGUAGE
 from mlm_assets.resources.services import MODE_TAG, CommonsResource, LakeResource, WikipediaResource
 from mlm_assets.tables import IMAGE_STATUS, SUMMARY_STATUS
@@ -42,7 +42,10 @@ def summaries(
         records.append(_summary(lang, answer))
         progress.advance()
     by_title = {record.pop("_title"): record for record in records}
-    rows = rows_of("summaries", [{"qid": qid, "requested_title": title, **by_title[title]} for qid, title in titles.items()])
+    rows = rows_of(
+        "summaries",
+        [{"qid": qid, "requested_title": title, **by_title[title]} for qid, title in titles.items()],
+    )
     per_status = _count(record["status"] for record in rows.select(["status"]).to_pylist())
     return stage.publish_one(
         "summaries",
@@ -104,7 +107,13 @@ def _summary(lang: str, answer: Any) -> dict[str, Any]:
 def _image_records(settlements: Sequence[dict[str, Any]], gathered: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one record per file of each settlement, numbered in the order of the settlement's list."""
     return [
-        {"qid": row["qid"], "image_index": index, "property": image["property"], "file": image["file"], **gathered[image["file"]]}
+        {
+            "qid": row["qid"],
+            "image_index": index,
+            "property": image["property"],
+            "file": image["file"],
+            **gathered[image["file"]],
+        }
         for row in settlements
         for index, image in enumerate(row["images"])
     ]

@@ -80,7 +80,13 @@ def _rows(versions: list[Accepted], parameters: dict[str, str]) -> Any:
     import pyarrow as pa
 
     records: list[dict[str, Any]] = [
-        {"kind": "table", "name": one.table, "partition": one.partition, "value": one.version, "n_rows": one.n_rows}
+        {
+            "kind": "table",
+            "name": one.table,
+            "partition": one.partition,
+            "value": one.version,
+            "n_rows": one.n_rows,
+        }
         for one in versions
     ]
     records += [

@@ -96,7 +96,10 @@ def check_specs(
     """Return the checks that run with table `name`: its constraints, and its own rules."""
     specs = [
         dg.AssetCheckSpec(
-            "constraints", asset=name, blocking=True, description="Key, nulls, allowed values, ranges and patterns of the registry."
+            "constraints",
+            asset=name,
+            blocking=True,
+            description="Key, nulls, allowed values, ranges and patterns of the registry.",
         )
     ]
     for is_blocking, described_rules in ((True, rules), (False, advisory)):
@@ -184,7 +187,11 @@ class Stage:
     def _result(self, draft: Draft, is_accepted: bool) -> dg.MaterializeResult:
         version = draft.version
         shown = materialisation_metadata(
-            self.lake, version, is_accepted=is_accepted, before=draft.before, duration_s=time.monotonic() - self._started
+            self.lake,
+            version,
+            is_accepted=is_accepted,
+            before=draft.before,
+            duration_s=time.monotonic() - self._started,
         )
         return dg.MaterializeResult(
             asset_key=version.table,

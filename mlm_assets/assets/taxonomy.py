@@ -37,7 +37,9 @@ def settlement_classes(
         }
     )
     per_hop = {f"hop {hop}": list(hops.values()).count(hop) for hop in sorted(set(hops.values()))}
-    return stage.publish_one("settlement_classes", rows, metadata={"classes_per_hop": counts_table("distance", per_hop)})
+    return stage.publish_one(
+        "settlement_classes", rows, metadata={"classes_per_hop": counts_table("distance", per_hop)}
+    )
 
 
 def walk_down(base: str, n_hops: int, subclasses: Subclasses) -> tuple[dict[str, int], dict[str, set[str]]]:

@@ -52,7 +52,12 @@ def legs(release: str, target: str = "datasets") -> list[Leg]:
         Leg("media", "refresh_summaries", ("summaries",), tuple(partitions_of("summaries"))),
         Leg("media", "refresh_images", ("images",), shards),
         Leg("refresh", "write_refresh", ("refresh",), (release,)),
-        Leg("datasets", "build_datasets", ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics"), (release,)),
+        Leg(
+            "datasets",
+            "build_datasets",
+            ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics"),
+            (release,),
+        ),
     ]
     return [leg for leg in found if TARGETS.index(leg.target) <= TARGETS.index(target)]
 
@@ -107,8 +112,12 @@ def _failure(leg: Leg, partition: str, result: ExecuteInProcessResult) -> MlmErr
     where = f"{leg.job} {partition}".strip() + f" (run {result.run_id})"
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
     if failed:
-        said = "; ".join(f"{check.asset_key.to_user_string()}: {check.check_name}: {check.description}" for check in failed)
-        return BlockedByCheck(f"{where} is blocked by a check: {said} The rejected version was kept beside the accepted one.")
+        said = "; ".join(
+            f"{check.asset_key.to_user_string()}: {check.check_name}: {check.description}" for check in failed
+        )
+        return BlockedByCheck(
+            f"{where} is blocked by a check: {said} The rejected version was kept beside the accepted one."
+        )
     return MlmError(f"{where} failed: {_reason(result)}")
 
 

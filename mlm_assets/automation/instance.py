@@ -43,9 +43,14 @@ def prepare_home(settings: Settings, kept: dict[str, object] | None = None) -> N
     try:
         home.mkdir(parents=True, exist_ok=True)
         _write(home / "dagster.yaml", shipped_file("dagster.yaml").read_text("utf-8"))
-        _write(home / SETTINGS_FILE, json.dumps({**before, **wanted, "shards": shards}, indent=1, default=str) + "\n")
+        _write(
+            home / SETTINGS_FILE,
+            json.dumps({**before, **wanted, "shards": shards}, indent=1, default=str) + "\n",
+        )
     except OSError as error:
-        raise Refused(f"The home {home} cannot be written: {error.strerror or error}. Choose another with --home.") from error
+        raise Refused(
+            f"The home {home} cannot be written: {error.strerror or error}. Choose another with --home."
+        ) from error
     os.environ["MLM_HOME"] = os.environ["DAGSTER_HOME"] = str(home)
 
 
@@ -72,7 +77,9 @@ def end_dead_runs(instance: DagsterInstance) -> list[str]:
         pid = _process_of(instance, run)
         if pid is None or _is_alive(pid, record):
             continue
-        instance.report_run_failed(run, f"The process of this run (pid {pid}) is gone; it was killed or the machine went down.")
+        instance.report_run_failed(
+            run, f"The process of this run (pid {pid}) is gone; it was killed or the machine went down."
+        )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         ended.append(run.run_id)
     return ended

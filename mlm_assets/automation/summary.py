@@ -20,7 +20,9 @@ def counts_of(lake: Lake, release: str) -> dict[str, Any]:
         "rejections": _tally(_rows(lake, lake.accepted_all("rejections"), ("reason",)), "reason"),
         "summaries": _summaries(lake),
         "images": _tally(_rows(lake, lake.accepted_all("images"), ("status",)), "status").get("ok", 0),
-        "datasets": {variant: sum(row["variant"] == variant and row["is_member"] for row in members) for variant in VARIANTS},
+        "datasets": {
+            variant: sum(row["variant"] == variant and row["is_member"] for row in members) for variant in VARIANTS
+        },
         "excluded": {
             variant: _tally([row for row in members if row["variant"] == variant and row["reason"]], "reason")
             for variant in VARIANTS

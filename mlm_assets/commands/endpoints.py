@@ -47,13 +47,13 @@ class World:
 
     def _check_local(self) -> None:
         if self.folder is not None:
-            from mlm_assets.local_wikimedia.worlds import check_world_folder
+            from mlm_assets.local_wikimedia.folder import require_world_folder
 
-            check_world_folder(self.folder)
+            require_world_folder(self.folder)
         if self.faults is not None:
-            from mlm_assets.local_wikimedia.faults import parse_faults
+            from mlm_assets.local_wikimedia.faults import Faults
 
-            parse_faults(self.faults)
+            Faults.parse(self.faults)
 
     def _sources(self) -> dict[str, Any]:
         return {"--generate": self.generate, "--world": self.folder, "--endpoint": self.endpoint}
@@ -65,7 +65,11 @@ class World:
 
     def keep(self, home: Path) -> None:
         """Write to the home which local world it was made from."""
-        said = {"generate": self.generate, "seed": self.seed, "folder": str(self.folder.absolute()) if self.folder else None}
+        said = {
+            "generate": self.generate,
+            "seed": self.seed,
+            "folder": str(self.folder.absolute()) if self.folder else None,
+        }
         (home / WORLD_FILE).write_text(json.dumps(said) + "\n", "utf-8")
 
 

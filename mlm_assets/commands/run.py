@@ -44,14 +44,16 @@ def run(request: RunRequest, console: Console) -> dict[str, Any]:
     settings = _checked_settings(request)
     from mlm_assets.automation.instance import prepare_home, remove_home
 
-    if request.is_fresh:
-        remove_home(settings.home)
-    prepare_home(settings, _to_keep(request, settings))
-    with _only_run(settings.home), local_services(request.world) as urls:
-        if request.world.is_local:
-            request.world.keep(settings.home)
-        settings = load_settings(request.home, **{**request.kept, **urls, "release": settings.release})
-        return _walk(request, settings, console)
+    # The world is opened before the home is touched: one that cannot be read is refused, and nothing was written.
+    with local_services(request.world) as urls:
+        if request.is_fresh:
+            remove_home(settings.home)
+        prepare_home(settings, _to_keep(request, settings))
+        with _only_run(settings.home):
+            if request.world.is_local:
+                request.world.keep(settings.home)
+            settings = load_settings(request.home, **{**request.kept, **urls, "release": settings.release})
+            return _walk(request, settings, console)
 
 
 def _checked_settings(request: RunRequest) -> Settings:
@@ -158,7 +160,11 @@ def _show_summary(summary: dict[str, Any], home: Path, duration_s: float, consol
     table.add_row("summaries", f"{sum(counts['summaries'].values()):,}", _pairs(counts["summaries"]))
     table.add_row("images", f"{counts['images']:,}", "")
     for variant, n in counts["datasets"].items():
-        table.add_row(variant, f"{n:,}", f"{counts['cells'][variant]:,} cells; out: {_pairs(counts['excluded'][variant])}")
+        table.add_row(
+            variant,
+            f"{n:,}",
+            f"{counts['cells'][variant]:,} cells; out: {_pairs(counts['excluded'][variant])}",
+        )
     console.print(table)
     asked = Table(title="Requests", title_justify="left")
     for column in ("service", "requests", "MB"):

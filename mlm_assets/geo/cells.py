@@ -1,11 +1,12 @@
 """Geo-cells: the S2 quad-tree of the paper (section 3.4), over millions of points in a few seconds.
 
-The paper starts from the S2 cells of level 2, removes those with fewer than T_min settlements, splits a cell with
-more than T_max into its four children, down to level 10, and at the end removes the leaves with fewer than T_min.
+The paper starts from the S2 cells of level 2, removes those with fewer than T_min settlements, splits a cell
+with more than T_max into its four children, down to level 10, and at the end removes the leaves with fewer
+than T_min.
 
-The hot step, from a point to its S2 leaf cell, is done with numpy; `s2sphere` stays the reference. A point so close
-to the edge of a leaf cell that the last bit of a sine could move it is given to `s2sphere` itself, so that the
-answer is the same on every processor. Which table a cell is written to is the business of `assets`.
+The hot step, from a point to its S2 leaf cell, is done with numpy; `s2sphere` stays the reference. A point so
+close to the edge of a leaf cell that the last bit of a sine could move it is given to `s2sphere` itself, so
+that the answer is the same on every processor. Which table a cell is written to is the business of `assets`.
 """
 
 import math
@@ -29,13 +30,15 @@ _CHUNK: Final = 1 << 16  # points whose intermediate arrays stay in the processo
 _LEAVES_PER_FACE: Final = 1 << MAX_S2_LEVEL
 # An error of 4 units in the last place of a sine moves a point by less than 1e-5 leaf cells (1e-7 m).
 _EDGE_WIDTH: Final = 2.0**-14
-# Unit vectors are summed as whole numbers: such a sum does not depend on the order. 2**-36 of the radius is 0.1 mm.
+# Unit vectors are summed as whole numbers: such a sum does not depend on the order. 2**-36 of the radius is
+# 0.1 mm.
 _VECTOR_SCALE: Final = 2.0**36
 MAX_POINTS: Final = 1 << 26
 """More points than this could overflow the sums."""
 _MEAN_DECIMALS: Final = 7
 
-# Per face (x, y, z, -x, -y, -z): which component becomes u and v, and its sign, before division by the major one.
+# Per face (x, y, z, -x, -y, -z): which component becomes u and v, and its sign, before division by the major
+# one.
 _U_AXIS: Final = np.array([1, 0, 0, 2, 2, 1])
 _U_SIGN: Final = np.array([1.0, -1.0, -1.0, 1.0, 1.0, -1.0])
 _V_AXIS: Final = np.array([2, 2, 1, 1, 0, 0])
@@ -71,7 +74,8 @@ class Cells:
         cells: the kept leaves, in the order of S2 ids.
         assignment: (n,) the class id of each point, or `REMOVED`.
         removed: the removed cells, in the order of S2 ids.
-        removed_assignment: (n,) for each point the place of its cell in `removed`, or -1 where its cell was kept.
+        removed_assignment: (n,) for each point the place of its cell in `removed`, or -1 where its cell was
+            kept.
     """
 
     cells: list[Cell]
@@ -166,7 +170,8 @@ def _split(sorted_ids: IdArray, t_min: int, t_max: int, min_level: int, max_leve
     starts, ends = np.array([0], dtype=np.int64), np.array([len(sorted_ids)], dtype=np.int64)
     for level in range(min_level, max_level + 1):
         cells = _subdivide(sorted_ids, starts, ends, level)
-        # T_max >= T_min, hence a cell below T_min is a leaf here, and falls out before the first split as at the end.
+        # T_max >= T_min, hence a cell below T_min is a leaf here, and falls out before the first split as at
+        # the end.
         is_leaf = (cells.counts <= t_max) if level < max_level else np.ones(len(cells.ids), dtype=np.bool_)
         found.append(cells.take(is_leaf))
         open_cells = cells.take(~is_leaf)
@@ -184,7 +189,8 @@ def _subdivide(sorted_ids: IdArray, starts: IntArray, ends: IntArray, level: int
     """Return the cells of `level` that hold the points of the given ranges."""
     ancestors = _ancestors(sorted_ids, level)
     edges = np.concatenate([[0], np.flatnonzero(ancestors[1:] != ancestors[:-1]) + 1, [len(ancestors)]])
-    # A cell lies wholly inside or outside a range, for the ranges are cells of the level above, or everything.
+    # A cell lies wholly inside or outside a range, for the ranges are cells of the level above, or
+    # everything.
     parent = np.searchsorted(starts, edges[:-1], side="right") - 1
     is_open = (parent >= 0) & (edges[:-1] < ends[parent]) if len(starts) else np.zeros(len(edges) - 1, dtype=np.bool_)
     begin, end = edges[:-1][is_open].astype(np.int64), edges[1:][is_open].astype(np.int64)
@@ -197,7 +203,7 @@ def _ancestors(ids: IdArray, level: int) -> IdArray:
 
 
 def _ranks_of_points(cells: _Leaves, order: IntArray) -> IntArray:
-    """Return (n,) the place in `cells` of each point's cell, in the order of the caller; -1 where it is in none."""
+    """Return (n,) the place in `cells` of each point's cell, in the caller's order; -1 if it is in none."""
     in_sorted_order = np.full(len(order), REMOVED, dtype=np.int64)
     for rank, (start, end) in enumerate(zip(cells.starts.tolist(), cells.ends.tolist(), strict=True)):
         in_sorted_order[start:end] = rank
@@ -207,7 +213,7 @@ def _ranks_of_points(cells: _Leaves, order: IntArray) -> IntArray:
 
 
 def _mean_coordinates(lat: FloatArray, lon: FloatArray, cells: _Leaves) -> tuple[list[float], list[float]]:
-    """Return the mean latitudes and longitudes (degrees) of the cells, by the mean of the points' unit vectors."""
+    """Return the cells' mean latitudes and longitudes in degrees, by the mean of the points' unit vectors."""
     sums = [_range_sums(component, cells) for component in _unit_vectors(lat, lon)]
     lats, lons = [], []
     for x, y, z in zip(*sums, strict=True):
@@ -219,7 +225,8 @@ def _mean_coordinates(lat: FloatArray, lon: FloatArray, cells: _Leaves) -> tuple
 def _range_sums(values: FloatArray, cells: _Leaves) -> list[int]:
     sums = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum(np.rint(values * _VECTOR_SCALE).astype(np.int64), out=sums[1:])
-    return (sums[cells.ends] - sums[cells.starts]).tolist()
+    total: list[int] = (sums[cells.ends] - sums[cells.starts]).tolist()
+    return total
 
 
 def _describe(kept: _Leaves, lats: list[float], lons: list[float]) -> list[Cell]:
@@ -236,7 +243,9 @@ def _check_bounds(t_min: int, t_max: int, min_level: int, max_level: int) -> Non
     if t_min > t_max:
         raise ValueError(f"t_min ({t_min}) is larger than t_max ({t_max}); every split cell would be removed.")
     if not 0 <= min_level <= max_level <= MAX_S2_LEVEL:
-        raise ValueError(f"Levels {min_level} to {max_level} are no range of S2 levels; they go from 0 to {MAX_S2_LEVEL}.")
+        raise ValueError(
+            f"Levels {min_level} to {max_level} are no range of S2 levels; they go from 0 to {MAX_S2_LEVEL}."
+        )
 
 
 def _checked(lat_deg: ArrayLike, lon_deg: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -256,8 +265,8 @@ def _check_range(name: str, values: FloatArray, bound: float) -> None:
     if is_bad.any():
         first = int(np.argmax(is_bad))
         raise ValueError(
-            f"{int(is_bad.sum())} of {len(values)} points have no {name} between -{bound:g} and {bound:g} degrees; "
-            f"the first is point {first}: {values[first]}."
+            f"{int(is_bad.sum())} of {len(values)} points have no {name} between -{bound:g} and {bound:g} "
+            f"degrees; the first is point {first}: {values[first]}."
         )
 
 
@@ -285,7 +294,7 @@ def _faces(xyz: FloatArray) -> IntArray:
     x, y, z = np.abs(xyz)
     axis = np.where(x > y, np.where(x > z, 0, 2), np.where(y > z, 1, 2))
     is_negative = xyz[axis, np.arange(xyz.shape[1])] < 0
-    return (axis + 3 * is_negative).astype(np.int64)
+    return np.asarray(axis + 3 * is_negative, dtype=np.int64)
 
 
 def _uv_to_st(u: FloatArray) -> FloatArray:
@@ -303,7 +312,7 @@ def _is_near_edge(s: FloatArray) -> NDArray[np.bool_]:
 
 
 def _hilbert_ids(face: IntArray, i: IntArray, j: IntArray) -> IdArray:
-    """Return the cell ids: face, position on the Hilbert curve four bits of i and j at a time, and a closing 1."""
+    """Return the cell ids: face, position on the Hilbert curve (4 bits of i and j at a time), closing 1."""
     lookup = _hilbert_lookup()
     position = face.astype(np.uint64)
     orientation = face & 1
@@ -317,5 +326,5 @@ def _hilbert_ids(face: IntArray, i: IntArray, j: IntArray) -> IdArray:
 
 @lru_cache(maxsize=1)
 def _hilbert_lookup() -> IntArray:
-    """Return s2sphere's table: 4 bits of i, 4 bits of j, 2 of orientation -> 8 bits of position, 2 of orientation."""
+    """Return s2sphere's table: 4 bits of i, 4 of j, 2 of orientation -> 8 of position, 2 of orientation."""
     return np.array(s2sphere.sphere.LOOKUP_POS, dtype=np.int64)

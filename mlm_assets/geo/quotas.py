@@ -1,7 +1,7 @@
 """How many settlements each EU country may bring into `mlm_irle_gr` (paper, section 3.4).
 
-The paper takes 24,000 settlements in proportion to population; a country with fewer stays short. Who goes in first
-is decided by `identifiers.quota_rank`; counting and choosing belongs to the SQL of the datasets.
+The paper takes 24,000 settlements in proportion to population; a country with fewer stays short. Who goes in
+first is decided by `identifiers.quota_rank`; counting and choosing belongs to the SQL of the datasets.
 """
 
 import csv
@@ -22,9 +22,10 @@ _PARTS: Final = {"AX": "FI", "GF": "FR", "GP": "FR", "MQ": "FR", "RE": "FR", "YT
 def country_quotas(total: int) -> dict[str, int]:
     """Return how many of `total` settlements each EU country may bring, in proportion to its population.
 
-    The quotas add up to `total`. They follow the divisor method with standard rounding (Webster, Sainte-Laguë):
-    every country gets its population divided by one common divisor, rounded to the nearest whole number. Of 24,000
-    Romania gets 907, as in the paper; the method of the largest remainder would give it 908.
+    The quotas add up to `total`. They follow the divisor method with standard rounding (Webster,
+    Sainte-Laguë): every country gets its population divided by one common divisor, rounded to the nearest
+    whole number. Of 24,000 Romania gets 907, as in the paper; the method of the largest remainder would give
+    it 908.
 
     Raises:
         ValueError: `total` is negative.
@@ -52,7 +53,7 @@ def eu_country_of(country_code: str) -> str | None:
 
 
 def eu_populations() -> dict[str, int]:
-    """Return the population of each of `EU_COUNTRIES` on 1 January 2019; `eu_population.csv` names its source."""
+    """Return the population of each EU country on 1 January 2019; `eu_population.csv` names its source."""
     text = (files("mlm_assets.geo") / "eu_population.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
     return {row["country_code"]: int(row["population"]) for row in rows}

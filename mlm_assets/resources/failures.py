@@ -58,8 +58,14 @@ class Retry(Exception):  # noqa: N818 - a signal to the transport, never seen by
 REMEMBERED: Final[dict[str, type[MlmError]]] = {
     kind.__name__: kind
     for kind in (  # fmt: skip
-        ServiceUnavailable, QueryTimeout, CorruptFile,
-        RequestRejected, FileTooLarge, FileMissing, ShutOut, TooManyValues,
+        ServiceUnavailable,
+        QueryTimeout,
+        CorruptFile,
+        RequestRejected,
+        FileTooLarge,
+        FileMissing,
+        ShutOut,
+        TooManyValues,
     )
 }
 """Outcomes of a single request that a replay must meet again, by name; `HostDown` is none of them."""

@@ -156,7 +156,9 @@ class Transport:
                 return parse(kept)
             except Retry as problem:
                 if self.mode == "replay":
-                    raise ReplayMiss(f"{_name(request)}: the stored answer cannot be used ({problem.reason}).") from problem
+                    raise ReplayMiss(
+                        f"{_name(request)}: the stored answer cannot be used ({problem.reason})."
+                    ) from problem
         if self.mode == "replay":
             raise ReplayMiss(f"{_name(request)}: the store holds no answer. Run without --replay to ask for it.")
         try:
@@ -320,7 +322,9 @@ class Transport:
             keys.add(request.key)
             n = len(keys)
         if n >= GIVEN_UP_IN_A_ROW:
-            raise HostDown(f"{n} different requests in a row were given up at {netloc_of(request.url)}. {error}") from error
+            raise HostDown(
+                f"{n} different requests in a row were given up at {netloc_of(request.url)}. {error}"
+            ) from error
 
 
 def retry_after_s(text: str | None, now: float) -> float | None:

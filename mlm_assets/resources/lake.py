@@ -162,7 +162,15 @@ class Lake:
     def move_tree(self, source: str, target: str) -> None:
         """Put the folder `source` in the place of the folder `target`."""
         self.remove_tree(target)
-        self.fs.mv(self.full_path(source), self.full_path(target), recursive=True)
+        full_source, full_target = self.full_path(source), self.full_path(target)
+        if self.is_local:
+            Path(full_target).parent.mkdir(parents=True, exist_ok=True)
+            Path(full_source).replace(full_target)
+            return
+        # An object store has no folders to rename: file by file.
+        for file in self.fs.find(full_source):
+            self.fs.copy(file, full_target + str(file)[len(self._bare(full_source)) :])
+        self.remove_tree(source)
 
     def list_names(self, path: str) -> list[str]:
         """Return the names below the folder `path`, sorted; empty where there is none."""
@@ -288,7 +296,10 @@ class Lake:
         return [prefix + self.full_path(version.path).removeprefix(prefix) for version in versions]
 
     def transform(
-        self, name: str, inputs: Mapping[str, "Sequence[Version] | Any"], parameters: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        inputs: Mapping[str, "Sequence[Version] | Any"],
+        parameters: Mapping[str, Any] | None = None,
     ) -> Any:
         """Run `sql/<name>.sql` over `inputs` and return its rows as a pyarrow table.
 
@@ -299,7 +310,7 @@ class Lake:
             for view, rows in inputs.items():
                 self._add_view(connection, view, rows)
             statement = shipped_file(f"sql/{name}.sql").read_text("utf-8")
-            return connection.execute(statement, dict(parameters or {})).to_arrow_table()
+            return connection.sql(statement, params=dict(parameters or {})).to_arrow_table()
 
     def _add_view(self, connection: Any, view: str, rows: "Sequence[Version] | Any") -> None:
         if not isinstance(rows, (list, tuple)):
@@ -314,6 +325,9 @@ class Lake:
 
     def _protocol(self) -> str:
         return self.fs.protocol if isinstance(self.fs.protocol, str) else str(self.fs.protocol[0])
+
+    def _bare(self, full: str) -> str:
+        return str(self.fs._strip_protocol(full)).rstrip("/")
 
     def _pointer(self, name: str, partition: str) -> str:
         return f"accepted/{name}/{file_partition(partition)}.json"
@@ -390,7 +404,7 @@ def arrow_schema(name: str) -> Any:
 
     table = TABLES[name]
     connection = duckdb.connect()
-    types = connection.execute(f"SELECT {_null_columns(table)} WHERE FALSE").to_arrow_table().schema
+    types = connection.sql(f"SELECT {_null_columns(table)} WHERE FALSE").to_arrow_table().schema
     connection.close()
     fields = [
         pa.field(column.name, types.field(column.name).type, metadata={"description": column.description})
@@ -415,6 +429,6 @@ def _in_order(table: Table, rows: Any) -> Any:
     try:
         connection.register("unsorted", rows)
         statement = f"SELECT * FROM unsorted ORDER BY {', '.join(terms)}"  # noqa: S608 (names of the registry)
-        return connection.execute(statement).to_arrow_table().cast(arrow_schema(table.name))
+        return connection.sql(statement).to_arrow_table().cast(arrow_schema(table.name))
     finally:
         connection.close()

@@ -11,7 +11,9 @@ from typing import Final
 from urllib.parse import unquote
 
 _ARTICLE: Final = re.compile(r"https?://([a-z][a-z0-9-]*)\.wikipedia\.org/wiki/(.+)", re.DOTALL)
-_FILE_PATH: Final = re.compile(r"https?://commons\.wikimedia\.org/wiki/Special:(?:FilePath|Redirect/file)/(.+)", re.DOTALL)
+_FILE_PATH: Final = re.compile(
+    r"https?://commons\.wikimedia\.org/wiki/Special:(?:FilePath|Redirect/file)/(.+)", re.DOTALL
+)
 _ENTITY: Final = re.compile(r"https?://www\.wikidata\.org/entity/(Q[1-9][0-9]{0,17})", re.ASCII)
 _BLANKS: Final = re.compile("[ _\u00a0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 

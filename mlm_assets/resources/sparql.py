@@ -25,7 +25,13 @@ Row = dict[str, str]
 
 RESULTS_JSON: Final = "application/sparql-results+json"
 _JSON_TYPES: Final = (RESULTS_JSON, "application/json")
-_TIMEOUT_SIGNS: Final = (b"TimeoutException", b"QueryTimeout", b"Query timeout", b"Operation timed out", b"Operation was cancelled")
+_TIMEOUT_SIGNS: Final = (
+    b"TimeoutException",
+    b"QueryTimeout",
+    b"Query timeout",
+    b"Operation timed out",
+    b"Operation was cancelled",
+)
 _STACK_TRACE_SIGNS: Final = (b"SPARQL-QUERY: queryStr=", b"java.util.concurrent.", b"com.bigdata.")
 _RETRY_IN: Final = re.compile(rb"retry in ([0-9]{1,6}) seconds?", re.IGNORECASE)
 
@@ -55,7 +61,10 @@ class PoliteSparql(SPARQLWrapper):  # type: ignore[misc, unused-ignore]
         """Return what SPARQLWrapper would send."""
         built = self._createRequest()
         data = built.data if isinstance(built.data, bytes) else b""
-        headers = {"Accept": f"{RESULTS_JSON}, application/json;q=0.9", "Content-Type": built.get_header("Content-type", "")}
+        headers = {
+            "Accept": f"{RESULTS_JSON}, application/json;q=0.9",
+            "Content-Type": built.get_header("Content-type", ""),
+        }
         return Request("sparql", "wikidata", "POST", built.full_url, {}, dict(parse_qsl(data.decode())), headers)
 
     def _query(self) -> Any:

@@ -114,7 +114,9 @@ def facts(qids: Sequence[str]) -> str:
     items = f"VALUES ?item {{ {values(qids)} }}"
     filled = [branch.format(languages=_texts(LANGUAGES), sites=_sites()) for branch in _FACT_BRANCHES]
     branches = "\n  UNION\n".join(f"  {{ {items} {branch} }}" for branch in filled)
-    return f"{PREFIXES}SELECT ?item ?property ?value ?label ?code ?lat ?lon ?globe ?statement WHERE {{\n{branches}\n}}\n"
+    return (
+        f"{PREFIXES}SELECT ?item ?property ?value ?label ?code ?lat ?lon ?globe ?statement WHERE {{\n{branches}\n}}\n"
+    )
 
 
 def usable(class_qids: Iterable[str], ending: str = "") -> str:

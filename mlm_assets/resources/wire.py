@@ -93,7 +93,11 @@ class Wire:
                 return Exchange(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
         except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
             raise _too_slow(service, host, timeout_s) from error
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
+        except (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.InvalidSchema,
+            requests.exceptions.MissingSchema,
+        ) as error:
             raise RequestRejected(f"{url!r} is no address that can be asked: {error}") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Retry(f"{host} gave no answer ({type(error).__name__}: {_first_line(error)})") from error

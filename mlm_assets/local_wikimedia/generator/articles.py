@@ -14,7 +14,18 @@ from mlm_assets.local_wikimedia.generator.vocabulary import LANGUAGES
 
 Fate = Literal["there", "missing", "redirect", "chain", "section", "empty"]
 
-_WEIGHTS: Final = {"en": 7.0, "de": 3, "fr": 3, "it": 2.5, "es": 2, "pl": 2, "ro": 1, "nl": 2, "hu": 1, "pt": 1.5}
+_WEIGHTS: Final = {
+    "en": 7.0,
+    "de": 3,
+    "fr": 3,
+    "it": 2.5,
+    "es": 2,
+    "pl": 2,
+    "ro": 1,
+    "nl": 2,
+    "hu": 1,
+    "pt": 1.5,
+}
 _NATIVE_FACTOR: Final = 6.0
 _NUMBER_WEIGHTS: Final = (17, 18, 21, 17, 11, 6, 4, 3, 2, 1)
 _FATES: Final[dict[Fate, float]] = {
@@ -72,7 +83,12 @@ def _n_sentences(rng: random.Random) -> int:
 
 
 def plan_articles(
-    rng: random.Random, case: Case, names: dict[str, str], native: str | None, region: str, titles: TitleRegister
+    rng: random.Random,
+    case: Case,
+    names: dict[str, str],
+    native: str | None,
+    region: str,
+    titles: TitleRegister,
 ) -> list[ArticlePlan]:
     """Return the articles of one candidate in the ten languages, in their order."""
     if case in _WITHOUT:
@@ -81,9 +97,7 @@ def plan_articles(
     for lang in _languages(rng, native):
         fate = _fate(rng, case)
         title = titles.claim(lang, names[lang], region)
-        plans.append(
-            ArticlePlan(lang, title, fate, _way(fate, lang, names[lang], region, titles), _n_sentences(rng))
-        )
+        plans.append(ArticlePlan(lang, title, fate, _way(fate, lang, names[lang], region, titles), _n_sentences(rng)))
     return plans
 
 

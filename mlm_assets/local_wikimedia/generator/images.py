@@ -56,7 +56,7 @@ class FilePlan:
 class ImagePlan:
     """One image statement; `old_name` is set where the statement still uses a name that redirects to the file."""
 
-    property: str
+    prop: str
     file: FilePlan
     old_name: str | None = None
 
@@ -147,7 +147,10 @@ def _only(rng: random.Random, subject: Subject, case: Case) -> list[ImagePlan] |
         width, height = _FIXED_SIZES[style]
         name = f"{file_safe(subject.name)} {style} {subject.number}-0.{extension}"
         return [
-            ImagePlan("P18", FilePlan(name, style, mime, width, height, subject.iso, subject.lat_deg, subject.lon_deg))
+            ImagePlan(
+                "P18",
+                FilePlan(name, style, mime, width, height, subject.iso, subject.lat_deg, subject.lon_deg),
+            )
         ]
     if case == "corrupt_only":
         broken: tuple[Damage, ...] = ("cut", "garbage")

@@ -1,4 +1,4 @@
-"""The plan of every candidate: where it lies, what it is called, which articles and files it has, what is wrong with it.
+"""The plan of every candidate: where it lies, its names, articles and files, and what is wrong with it.
 
 A plan is pure data and depends on the seed and its own number, except for two things decided over the whole world:
 which case it is (`cases.py`, so that shares are exact) and titles (unique per language). Rendering is done elsewhere.
@@ -13,7 +13,12 @@ from mlm_assets.local_wikimedia.generator.articles import ArticlePlan, plan_arti
 from mlm_assets.local_wikimedia.generator.cases import Case, cases_of_world
 from mlm_assets.local_wikimedia.generator.countries import Country, countries
 from mlm_assets.local_wikimedia.generator.images import ImagePlan, Subject, plan_images
-from mlm_assets.local_wikimedia.generator.names import TitleRegister, capitalised, names_per_language, plain_name
+from mlm_assets.local_wikimedia.generator.names import (
+    TitleRegister,
+    capitalised,
+    names_per_language,
+    plain_name,
+)
 from mlm_assets.local_wikimedia.generator.randomness import generator, stable_number
 from mlm_assets.local_wikimedia.generator.taxonomy import LAKE_QID, OUTSIDE, ROOT_QID, Taxonomy
 from mlm_assets.local_wikimedia.generator.vocabulary import LANDSCAPES, LANGUAGES
@@ -250,8 +255,7 @@ def make_settlements(seed: int, n_candidates: int, planner: SettlementPlanner) -
     rng = generator(seed, "numbering")
     cases = cases_of_world(seed, n_candidates)
     return [
-        planner.plan(number, f"Q{FIRST_QID + 7 * number + rng.randrange(7)}", case)
-        for number, case in enumerate(cases)
+        planner.plan(number, f"Q{FIRST_QID + 7 * number + rng.randrange(7)}", case) for number, case in enumerate(cases)
     ]
 
 

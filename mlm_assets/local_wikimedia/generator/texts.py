@@ -32,11 +32,8 @@ def _from_seat(plan: Settlement) -> tuple[int, str]:
     north = (plan.lat_deg - plan.region.lat_deg) * _KM_PER_DEG
     east = (plan.lon_deg - plan.region.lon_deg + 180) % 360 - 180
     east *= _KM_PER_DEG * math.cos(math.radians(plan.lat_deg))
-    if abs(north) >= abs(east):
-        direction = "north" if north >= 0 else "south"
-    else:
-        direction = "east" if east >= 0 else "west"
-    return round(math.hypot(north, east)), direction
+    along, across = ("north" if north >= 0 else "south"), ("east" if east >= 0 else "west")
+    return round(math.hypot(north, east)), along if abs(north) >= abs(east) else across
 
 
 def _number(value: int, lang: str) -> str:

@@ -113,7 +113,7 @@ def settlement_triples(plan: Settlement) -> Iterator[str]:
         yield f"{subject} <{_WDT}P1082> {_typed(plan.population, 'decimal')} ."
     yield from _coordinates(plan)
     for image in plan.images:
-        yield f"{subject} <{_WDT}{image.property}> <{_FILE_PATH}{quote(image.stated_name, safe='')}> ."
+        yield f"{subject} <{_WDT}{image.prop}> <{_FILE_PATH}{quote(image.stated_name, safe='')}> ."
     yield from _sitelinks(plan)
 
 

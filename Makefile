@@ -1,0 +1,52 @@
+# make demo   install, then build a demo home from a generated local Wikimedia (no network, no GPU)
+# make test   install, then run the tests
+# make ui     serve the Dagster UI of the demo home
+# make lint   ruff, mypy, import contracts, dg check defs
+# make bench  measure and print one JSON
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO_HOME ?= demo-home
+UI_PORT ?= 3000
+TEST_ARGS ?=
+
+.PHONY: demo test ui lint format docs bench clean install
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "mlm_assets needs Python 3.11; set PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/mlm run --fresh --home $(DEMO_HOME) --generate 300 --seed 1 --release 2026-12 --shards 4 --t-min 3 --t-max 30 --quota-total 120
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(TEST_ARGS)
+
+ui: $(INSTALLED)
+	$(BIN)/mlm ui --home $(DEMO_HOME) --port $(UI_PORT)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	MLM_HOME=$(or $(TMPDIR),/tmp)/mlm-lint DAGSTER_HOME= $(BIN)/dg check defs
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(INSTALLED)
+	$(BIN)/python -m mlm_assets.dictionary docs
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) $(DEMO_HOME)

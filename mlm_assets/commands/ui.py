@@ -1,0 +1,38 @@
+"""`mlm ui`: Dagster's webserver and daemon on a home, with the local Wikimedia that the home was made from."""
+
+import os
+import subprocess
+import sys
+
+from rich.console import Console
+
+from mlm_assets.commands.endpoints import kept_world, local_services
+from mlm_assets.errors import Refused
+from mlm_assets.settings import SETTINGS_FILE, Settings
+from mlm_assets.shipped import shipped_file
+
+
+def serve_ui(settings: Settings, host: str, port: int, console: Console) -> int:
+    """Serve the UI of a home until interrupted; return the exit code of Dagster.
+
+    Raises:
+        Refused: the folder is no home.
+    """
+    if not (settings.home / SETTINGS_FILE).is_file():
+        raise Refused(f"{settings.home} is no home of mlm yet. Make one with `mlm run` or `make demo`.")
+    from mlm_assets.automation.instance import open_instance, prepare_home
+
+    prepare_home(settings)
+    with open_instance(settings):
+        pass
+    workspace = shipped_file("workspace.yaml")
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port)]
+    with local_services(kept_world(settings.home)):
+        environment = {**os.environ, "MLM_HOME": str(settings.home), "DAGSTER_HOME": str(settings.home)}
+        console.print(f"Dagster UI: http://{host}:{port}   home: {settings.home}   stop with Ctrl-C")
+        process = subprocess.Popen(command, env=environment)  # noqa: S603 (our own interpreter and file)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.terminate()
+            return process.wait()
