@@ -1,7 +1,6 @@
 """Group entities: candidates, what Wikidata says of them, and who of them is a settlement (paper, 3.3.2)."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -29,7 +28,7 @@ def candidates(
     progress = Progress(context.log.info, "instances listed", sum(counts.values()))
     class_qids: dict[str, set[str]] = {}
     revisions: dict[str, int | None] = {}
-    for batch in client.instances(counts, progress.advance):
+    for batch in client.instances(counts, lambda done, _: progress.reach(done)):
         for row in batch.rows:
             class_qids.setdefault(row.qid, set()).add(row.class_qid)
             revisions[row.qid] = row.revision
@@ -56,7 +55,7 @@ def facts(
     n_quarantined = 0
     for start in range(0, len(qids), stage.settings.facts_batch):
         batch = client.facts(qids[start : start + stage.settings.facts_batch])
-        records += [asdict(fact) for fact in batch.rows]
+        records += [fact._asdict() for fact in batch.rows]
         records += [{"qid": qid, "property": "quarantined", "value": reason} for qid, reason in batch.quarantined]
         n_quarantined += len(batch.quarantined)
         progress.advance(stage.settings.facts_batch)

@@ -131,7 +131,11 @@ class Progress:
 
     def advance(self, n: int = 1) -> None:
         """Count `n` more, and say so if it is time."""
-        self._done += n
+        self.reach(self._done + n)
+
+    def reach(self, n_done: int) -> None:
+        """Take note that `n_done` are done by now, and say so if it is time."""
+        self._done = n_done
         now = time.monotonic()
         if now - self._said < self._every_s:
             return

@@ -18,7 +18,7 @@ def serve_world(world: World, host: str, port: int, console: Console) -> None:
     from mlm_assets.local_wikimedia.server import serve
     from mlm_assets.local_wikimedia.worlds import generate_world, load_world
 
-    made = generate_world(world.generate, world.seed) if world.generate is not None else load_world(world.folder)
+    made = load_world(world.folder) if world.folder is not None else generate_world(world.generate or 0, world.seed)
 
     def ready(base: str) -> None:
         console.print(f"Local Wikimedia at {base}   requests so far: {base}/_stats")

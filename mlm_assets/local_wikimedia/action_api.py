@@ -5,6 +5,7 @@ What a property says is in `props.py`, which pages are meant in `pageset.py`.
 """
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -15,9 +16,9 @@ from starlette.responses import HTMLResponse, Response
 
 from mlm_assets.local_wikimedia import props
 from mlm_assets.local_wikimedia.model import MediaFile, Page, World
-from mlm_assets.local_wikimedia.pageset import Title, resolve
+from mlm_assets.local_wikimedia.pageset import resolve
 from mlm_assets.local_wikimedia.props import ApiError, Query, split_values
-from mlm_assets.local_wikimedia.titles import FILE
+from mlm_assets.local_wikimedia.titles import FILE, Title
 
 COMMONS: Final = "commons.wikimedia.org"
 MAX_TITLES: Final = 50
@@ -29,6 +30,10 @@ _KNOWN: Final = frozenset((
     "ppprop", "siprop", "rawcontinue", "assert",
 ))  # fmt: skip
 _DOCREF: Final = "See https://{host}/w/api.php for API usage."
+_NOT_NORMALISED: Final = (
+    'The value passed for "titles" contains invalid or non-normalized data. Textual data should be valid, '
+    "NFC-normalized Unicode without C0 control characters other than HT (\\t), LF (\\n), and CR (\\r)."
+)
 _JSON: Final = "application/json; charset=utf-8"
 
 
@@ -62,10 +67,8 @@ class ActionApi:
         if unknown:
             plural = "s" if len(unknown) > 1 else ""
             warnings = {"main": [f"Unrecognized parameter{plural}: {', '.join(unknown)}."], **warnings}
-        if warnings:
-            texts = {module: {"warnings": "\n".join(lines)} for module, lines in warnings.items()}
-            answer = _with_warnings(answer, texts)
-        return (answer if version == 2 else _first_version(answer)), headers
+        answer = _with_warnings(answer, warnings)
+        return (_second_version if version == 2 else _first_version)(answer), headers
 
     def _error(self, error: ApiError) -> dict[str, Any]:
         docref = _DOCREF.format(host=self.host)
@@ -94,19 +97,24 @@ class ActionApi:
         titles = split_values(parameters.get("titles", ""))
         _limit_values("titles", titles)
         pages = resolve(titles, self, "redirects" in parameters)
-        head, entries = pages.general()
-        query = Query(parameters, self.host, base_url, pages, {entry["title"]: entry for entry in entries})
+        head, entries = pages.general(), pages.entries()
+        by_title = {entry["title"]: entry for entry in entries.values()}
+        query = Query(parameters, self.host, base_url, pages, by_title)
+        if any(unicodedata.normalize("NFC", title) != title for title in titles):
+            query.warn("query", _NOT_NORMALISED)
         wanted = _wanted_props(query)
         left = _run(query, wanted)
         answer: dict[str, Any] = {}
         if left:
-            done = [name for name in wanted if name not in ("extracts",)]
+            done = [name for name in wanted if name != "extracts"]
             answer["continue"] = {**left, "continue": "||" + "|".join(done)}
         else:
             answer["batchcomplete"] = True
-        body = {**head, "pages": list(query.entries.values())} if entries else head
+        body = {**head, "pages": entries} if entries else head
         if body:
             answer["query"] = body
+        if parameters.get("exlimit") == "max":
+            answer["limits"] = {"extracts": props.MAX_EXTRACTS}
         return answer, query.warnings
 
 
@@ -117,7 +125,7 @@ def _wanted_props(query: Query) -> list[str]:
     unknown = [name for name in wanted if name not in props.SERVED]
     if unknown:
         plural = "s" if len(unknown) > 1 else ""
-        query.warn("query", f'Unrecognized value{plural} for parameter "prop": {", ".join(unknown)}.')
+        query.warn("query", f'Unrecognized value{plural} for parameter "prop": {", ".join(unknown)}')
     return [name for name in wanted if name in props.SERVED]
 
 
@@ -142,7 +150,6 @@ def _limit_values(name: str, values: list[str]) -> None:
         raise ApiError(
             "toomanyvalues",
             f'Too many values supplied for parameter "{name}". The limit is {MAX_TITLES}.',
-            parameter=name,
             limit=MAX_TITLES,
             lowlimit=MAX_TITLES,
             highlimit=500,
@@ -171,20 +178,29 @@ def lag_error(lag_s: float) -> ApiError:
     )
 
 
-def _with_warnings(answer: dict[str, Any], texts: dict[str, Any]) -> dict[str, Any]:
-    """Put warnings where MediaWiki puts them: after batchcomplete or continue, before the query."""
+def _with_warnings(answer: dict[str, Any], warnings: dict[str, list[str]]) -> dict[str, Any]:
+    """Put warnings where MediaWiki puts them: of the main module first of all, of others before the query."""
+    if not warnings:
+        return answer
+    texts = {module: {"warnings": "\n".join(lines)} for module, lines in warnings.items()}
+    if "main" in texts:
+        return {"warnings": texts, **answer}
     first: dict[str, Any] = {key: answer[key] for key in ("batchcomplete", "continue", "error") if key in answer}
-    rest = {key: value for key, value in answer.items() if key not in first}
-    return {**first, "warnings": texts, **rest}
+    return {**first, **{"warnings": texts}, **answer}
+
+
+def _second_version(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer with its pages as a list, in the order of their numbers."""
+    query = answer.get("query", {})
+    if "pages" not in query:
+        return answer
+    pages = [page for _, page in sorted(query["pages"].items())]
+    return {**answer, "query": {**query, "pages": pages}}
 
 
 def _first_version(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer of format version 2 as version 1: flags as empty strings, pages by number, "*" for text."""
+    """Return an answer in format version 1: flags as empty strings, pages by number, "*" for text."""
     converted: dict[str, Any] = _flags(answer)
-    pages = converted.get("query", {}).get("pages")
-    if pages is not None:
-        fake = iter(range(-1, -len(pages) - 1, -1))
-        converted["query"]["pages"] = {str(page.get("pageid") or next(fake)): page for page in pages}
     for texts in converted.get("warnings", {}).values():
         texts["*"] = texts.pop("warnings")
     if "error" in converted:
@@ -194,7 +210,7 @@ def _first_version(answer: dict[str, Any]) -> dict[str, Any]:
 
 def _flags(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: "" if item is True else _flags(item) for key, item in value.items() if item is not False}
+        return {str(key): "" if item is True else _flags(item) for key, item in value.items() if item is not False}
     return [_flags(item) for item in value] if isinstance(value, list) else value
 
 
@@ -218,7 +234,7 @@ class ActionApiService:
         host = request.path_params["host"]
         wiki = self._wikis.setdefault(host, ActionApi(self._world, host))
         parameters = await _parameters(request)
-        if not parameters:
+        if "action" not in parameters:
             return HTMLResponse("<!DOCTYPE html><title>MediaWiki API help</title><h1>MediaWiki API help</h1>")
         base_url = str(request.base_url).rstrip("/")
         answer, headers = await run_in_threadpool(wiki.answer, parameters, base_url)

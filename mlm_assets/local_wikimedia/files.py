@@ -1,8 +1,12 @@
 """Commons files: originals and thumbnails under the addresses that the Action API gives out."""
 
 import hashlib
+import io
+import mimetypes
+from functools import cache
 from typing import Final
 
+from PIL import Image
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -11,6 +15,7 @@ from mlm_assets.local_wikimedia.cache import ByteCache
 from mlm_assets.local_wikimedia.model import MediaFile, World
 from mlm_assets.local_wikimedia.thumbnails import (
     ALLOWED_WIDTHS,
+    ICON_PX,
     draw,
     has_thumbnails,
     is_original,
@@ -71,8 +76,8 @@ class FilesService:
             return _page(400, "Error", "Use thumbnail sizes listed on https://w.wiki/GHai.")
         kept = self._thumbnails.get((name, thumbnail))
         if kept is not None:
-            mime, _, body = kept.partition(b"\n")
-            return _file_response(body, mime.decode())
+            # Thumbnails are called by what they are, whatever their original is.
+            return _file_response(kept, mimetypes.guess_type(thumbnail)[0] or "application/octet-stream")
         return await run_in_threadpool(self._draw, name, thumbnail, width)
 
     def _draw(self, name: str, thumbnail: str, width: int) -> Response:
@@ -85,8 +90,20 @@ class FilesService:
         if body is None:
             return _not_found()
         drawn, mime = draw(body, file.mime, width)
-        self._thumbnails.put((name, thumbnail), mime.encode() + b"\n" + drawn)
+        self._thumbnails.put((name, thumbnail), drawn)
         return _file_response(drawn, mime)
+
+
+async def file_type_icon(_request: Request) -> Response:
+    """Return the picture that the wiki shows for files without a picture of their own, such as sound."""
+    return _file_response(_icon(), "image/png")
+
+
+@cache
+def _icon() -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (ICON_PX, ICON_PX), "#888").save(target, "PNG")
+    return target.getvalue()
 
 
 def _is_its_thumbnail(file: MediaFile, thumbnail: str, width: int) -> bool:

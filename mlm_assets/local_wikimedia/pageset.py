@@ -1,16 +1,17 @@
 """From the titles of a request to the pages meant: normalised, redirected, missing, invalid.
 
-Follows ApiPageSet of MediaWiki: pages come back in the order of the wiki's index, not of the request; several
-titles may end at one page; chains of redirects are followed to their end, each step reported.
+Follows ApiPageSet of MediaWiki: pages come back in an order of the wiki's own, not of the request; several titles
+may end at one page; chains of redirects are followed to their end, each step reported. What has no page gets a
+number below zero.
 """
 
 import unicodedata
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from mlm_assets.local_wikimedia.model import MediaFile, Page
-from mlm_assets.local_wikimedia.titles import FILE, InvalidTitle, Title, parse_title
+from mlm_assets.local_wikimedia.titles import InvalidTitle, Title, parse_title
 
 
 class Wiki(Protocol):
@@ -22,7 +23,7 @@ class Wiki(Protocol):
 
 @dataclass(slots=True)
 class PageSet:
-    """The pages of one request; `good` by full title, in index order."""
+    """The pages of one request; `good` in the order of the wiki's index of titles."""
 
     normalized: dict[str, str] = field(default_factory=dict)
     interwiki: dict[str, str] = field(default_factory=dict)
@@ -31,8 +32,8 @@ class PageSet:
     invalid: dict[str, str] = field(default_factory=dict)
     good: list[tuple[Title, Page | MediaFile]] = field(default_factory=list)
 
-    def general(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Return what every answer says: the lists beside the pages, and one entry per page (formatversion 2)."""
+    def general(self) -> dict[str, Any]:
+        """Return the lists that stand beside the pages."""
         head: dict[str, Any] = {}
         if self.normalized:
             head["normalized"] = [_normalized(raw, to) for raw, to in self.normalized.items()]
@@ -40,19 +41,22 @@ class PageSet:
             head["interwiki"] = [{"title": title, "iw": prefix} for title, prefix in self.interwiki.items()]
         if self.redirects:
             head["redirects"] = [_redirect(source, *target) for source, target in self.redirects.items()]
-        entries: list[dict[str, Any]] = [
-            {"ns": title.namespace, "title": title.full, "missing": True} for title in self.missing
-        ]
-        entries += [{"title": raw, "invalidreason": reason, "invalid": True} for raw, reason in self.invalid.items()]
-        entries += [{"pageid": page.pageid, "ns": title.namespace, "title": title.full} for title, page in self.good]
-        return head, entries
+        return head
+
+    def entries(self) -> dict[int, dict[str, Any]]:
+        """Return one entry per page by its number: the missing, the invalid, the good (formatversion 2)."""
+        entries: dict[int, dict[str, Any]] = {}
+        for number, title in enumerate(self.missing, 1 + len(self.invalid)):
+            entries[-number] = {"ns": title.namespace, "title": title.full, "missing": True}
+        for number, (raw, reason) in enumerate(self.invalid.items(), 1):
+            entries[-number] = {"title": raw, "invalidreason": reason, "invalid": True}
+        for title, page in self.good:
+            entries[page.pageid] = {"pageid": page.pageid, "ns": title.namespace, "title": title.full}
+        return entries
 
 
-_NAMESPACE_ORDER: Final = "{:04d}/{}"
-
-
-def _order(title: Title) -> str:
-    return _NAMESPACE_ORDER.format(title.namespace, title.text.replace(" ", "_"))
+def _order(title: Title) -> tuple[int, str]:
+    return title.namespace, title.text.replace(" ", "_")
 
 
 def _normalized(raw: str, to: str) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def resolve(titles: list[str], wiki: Wiki, follow_redirects: bool) -> PageSet:
             continue
         if title.interwiki:
             pages.interwiki[title.full] = title.interwiki
-        else:
+        elif title.text:
             pending[title.full] = title
         if title.full != raw:
             pages.normalized[raw] = title.full
@@ -91,19 +95,15 @@ def resolve(titles: list[str], wiki: Wiki, follow_redirects: bool) -> PageSet:
 
 def _look_up(pages: PageSet, wanted: dict[str, Title], wiki: Wiki, follow_redirects: bool) -> dict[str, Title]:
     """Add what is found to `pages`; return the targets of redirects, to be looked up next."""
+    found = {full: wiki.find(title) for full, title in wanted.items()}
+    pages.missing += [title for full, title in wanted.items() if found[full] is None]
+    there = [(title, page) for full, title in wanted.items() if (page := found[full]) is not None]
+    leading = [(title, page) for title, page in there if page.redirect_to and follow_redirects]
+    pages.good += sorted((pair for pair in there if pair not in leading), key=lambda pair: _order(pair[0]))
     targets: dict[str, Title] = {}
-    for title in sorted(wanted.values(), key=_order):
-        page = wiki.find(title)
-        if page is None:
-            pages.missing.append(title)
-        elif page.redirect_to and follow_redirects:
-            target = Title(title.namespace, page.redirect_to)
-            fragment = page.redirect_fragment if isinstance(page, Page) else None
-            pages.redirects[title.full] = target.full, fragment
-            targets[target.full] = target
-        else:
-            pages.good.append((title, page))
+    for title, page in sorted(leading, key=lambda pair: pair[1].pageid):
+        target = Title(title.namespace, page.redirect_to or "")
+        fragment = page.redirect_fragment if isinstance(page, Page) else None
+        pages.redirects[title.full] = target.full, fragment
+        targets[target.full] = target
     return targets
-
-
-__all__ = ["FILE", "PageSet", "Title", "Wiki", "resolve"]

@@ -10,20 +10,20 @@ from html import escape
 from typing import Any, Final
 
 from mlm_assets.local_wikimedia.model import MediaFile, Page
-from mlm_assets.local_wikimedia.pageset import PageSet, Title
+from mlm_assets.local_wikimedia.pageset import PageSet
 from mlm_assets.local_wikimedia.thumbnails import (
+    ICON_PATH,
+    ICON_PX,
     SVG_MIME,
     has_thumbnails,
     height_at,
     is_original,
     thumbnail_name,
 )
-from mlm_assets.local_wikimedia.titles import article_path, upload_path
+from mlm_assets.local_wikimedia.titles import Title, article_path, upload_path
 
 MAX_EXTRACTS: Final = 20
 SERVED: Final = ("extracts", "info", "imageinfo", "pageprops")
-_ICON: Final = "/commons.wikimedia.org/w/resources/assets/file-type-icons/fileicon-ogg.png"
-_ICON_PX: Final = 120
 
 
 class ApiError(Exception):
@@ -84,13 +84,12 @@ def _extract_limit(query: Query, n_titles: int) -> int:
     text = query.parameters.get("exlimit", "max")
     limit = MAX_EXTRACTS if text == "max" else query.integer("exlimit", MAX_EXTRACTS)
     if limit < 1 or limit > MAX_EXTRACTS:
-        bound = "less than 1" if limit < 1 else f"over {MAX_EXTRACTS}"
-        query.warn("extracts", f'"exlimit" may not be {bound} (set to {limit}) for users.')
+        query.warn("extracts", f'The value "{limit}" for parameter "exlimit" must be between 1 and {MAX_EXTRACTS}.')
         limit = max(1, min(MAX_EXTRACTS, limit))
     if limit > 1 and not query.flag("exintro") and n_titles > 1:
         query.warn(
             "extracts",
-            f'"exlimit" was too large for a whole article extracts request, lowered to {1}.',
+            '"exlimit" was too large for a whole article extracts request, lowered to 1.',
         )
         return 1
     return limit
@@ -221,7 +220,7 @@ def _file_addresses(base_url: str, file: MediaFile, width: int) -> dict[str, Any
 
 def _thumbnail(base_url: str, root: str, original: str, file: MediaFile, width: int) -> dict[str, Any]:
     if not has_thumbnails(file.mime):
-        return {"thumburl": base_url + _ICON, "thumbwidth": _ICON_PX, "thumbheight": _ICON_PX}
+        return {"thumburl": base_url + ICON_PATH, "thumbwidth": ICON_PX, "thumbheight": ICON_PX}
     if is_original(file, width) and file.mime.startswith("image/"):
         return {"thumburl": original, "thumbwidth": file.width_px, "thumbheight": file.height_px}
     path = upload_path(file.name)

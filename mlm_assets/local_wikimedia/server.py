@@ -22,17 +22,17 @@ from mlm_assets.errors import Refused
 from mlm_assets.local_wikimedia import misbehaviour
 from mlm_assets.local_wikimedia.action_api import ActionApiService
 from mlm_assets.local_wikimedia.faults import Faults, fraction
-from mlm_assets.local_wikimedia.files import FilesService
+from mlm_assets.local_wikimedia.files import FilesService, file_type_icon
 from mlm_assets.local_wikimedia.model import World
 from mlm_assets.local_wikimedia.sparql import SparqlEngine, SparqlService
 from mlm_assets.local_wikimedia.stats import Stats, Watch
+from mlm_assets.local_wikimedia.thumbnails import ICON_PATH
 
 Service = Callable[[Request], Awaitable[Response]]
 
 _COMPRESSIBLE: Final = ("application/", "text/")
 _MIN_COMPRESSED_BYTES: Final = 500
 _COMPRESS_LEVEL: Final = 2
-_ENDPOINT_HEADERS: Final = {"Vary": "Accept-Encoding"}
 
 
 class Endpoint:
@@ -104,7 +104,7 @@ async def _compressed(response: Response, accepted: str) -> Response:
         return response
     packed = await asyncio.to_thread(gzip.compress, body, _COMPRESS_LEVEL, mtime=0)
     kept = {name: value for name, value in response.headers.items() if name != "content-length"}
-    headers = {**kept, **_ENDPOINT_HEADERS, "Content-Encoding": "gzip"}
+    headers = {**kept, "Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
     return Response(packed, response.status_code, headers)
 
 
@@ -130,13 +130,14 @@ def make_app(world: World, faults: str | None = None) -> Starlette:
     async def show_world(_request: Request) -> Response:
         return JSONResponse(described)
 
-    action_api = Endpoint("action_api", ActionApiService(world), stats, plan)
+    def endpoint(name: str, service: Service) -> Endpoint:
+        return Endpoint(name, service, stats, plan)
+
     routes = [
-        Route("/sparql", Endpoint("sparql", SparqlService(engine), stats, plan), methods=["GET", "POST"]),
-        Route("/{host}/w/api.php", action_api, methods=["GET", "POST"]),
-        Route(
-            "/upload.wikimedia.org/wikipedia/commons/{path:path}", Endpoint("files", FilesService(world), stats, plan)
-        ),
+        Route("/sparql", endpoint("sparql", SparqlService(engine)), methods=["GET", "POST"]),
+        Route("/{host}/w/api.php", endpoint("action_api", ActionApiService(world)), methods=["GET", "POST"]),
+        Route("/upload.wikimedia.org/wikipedia/commons/{path:path}", endpoint("files", FilesService(world))),
+        Route(ICON_PATH, endpoint("files", file_type_icon)),
         Route("/_stats", show_stats),
         Route("/_stats/reset", reset_stats, methods=["POST"]),
         Route("/_world", show_world),

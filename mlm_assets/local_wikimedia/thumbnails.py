@@ -13,6 +13,8 @@ from PIL import Image
 from mlm_assets.local_wikimedia.model import MediaFile
 
 ALLOWED_WIDTHS: Final = (20, 40, 60, 120, 250, 330, 500, 960, 1280, 1920, 3840)
+ICON_PATH: Final = "/commons.wikimedia.org/w/resources/assets/file-type-icons/fileicon-ogg.png"
+ICON_PX: Final = 120
 SVG_MIME: Final = "image/svg+xml"
 _MAX_NAME_BYTES: Final = 160
 _QUALITY: Final = 80
@@ -92,7 +94,7 @@ def _scaled(body: bytes, width_px: int, mime: str) -> bytes:
         picture: Image.Image = opened
         if mime == "image/jpeg":
             opened.draft("RGB", size)
-            picture = opened.convert("RGB")
+            picture = opened if opened.mode == "RGB" else opened.convert("RGB")
         elif opened.mode in ("1", "P"):
             picture = opened.convert("RGBA" if "transparency" in opened.info else "RGB")
         return _encoded(picture.resize(size, Image.Resampling.BILINEAR), mime.removeprefix("image/").upper())

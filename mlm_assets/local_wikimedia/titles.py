@@ -4,6 +4,7 @@ Follows MediaWikiTitleCodec::splitTitleString of MediaWiki 1.39 as far as articl
 """
 
 import hashlib
+import html
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ _BIDI: Final = re.compile("[\u200e\u200f\u202a-\u202e]+")
 _SPACES: Final = re.compile("[ _\u00a0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _ILLEGAL: Final = re.compile(r"[\x00-\x1f\x7f#<>\[\]{}|\\]|%[0-9A-Fa-f]{2}|&[A-Za-z0-9\u0080-\U0010ffff]+;")
 _RELATIVE: Final = re.compile(r"^\.\.?$|^\.\.?/|/\.\.?/|/\.\.?$")
+_REFERENCE: Final = re.compile(r"&(?:#[0-9]+|#[xX][0-9A-Fa-f]+|[A-Za-z0-9]+);")
 _PREFIX: Final = re.compile(r"^(.+?) *: *(.*)$")
 _MAX_BYTES: Final = 255
 _INTERWIKI: Final = frozenset(("en", "de", "fr", "it", "es", "pl", "ro", "nl", "hu", "pt", "sv", "ja", "d", "commons"))
@@ -48,7 +50,8 @@ def _capitalised(text: str) -> str:
 
 
 def _clean(raw: str) -> str:
-    text = _SPACES.sub(" ", _BIDI.sub("", unicodedata.normalize("NFC", raw))).strip(" ")
+    text = _REFERENCE.sub(lambda found: html.unescape(found[0]), unicodedata.normalize("NFC", raw))
+    text = _SPACES.sub(" ", _BIDI.sub("", text)).strip(" ")
     if "\ufffd" in text:
         raise InvalidTitle("The requested page title contains an invalid UTF-8 sequence.")
     return text
@@ -63,7 +66,7 @@ def _check(text: str) -> None:
             "because they will often be unreachable when handled by user's browser."
         )
     if "~~~" in text:
-        raise InvalidTitle("The requested page title contains invalid magic tilde sequence (~~~).")
+        raise InvalidTitle("The requested page title contains invalid magic tilde sequence (<nowiki>~~~</nowiki>).")
     if len(text.encode()) > _MAX_BYTES:
         raise InvalidTitle(
             f"The requested page title is too long. It must be no longer than {_MAX_BYTES} bytes in UTF-8 encoding."
@@ -79,14 +82,17 @@ def _split_prefix(text: str) -> tuple[str, str]:
 
 
 def parse_title(raw: str) -> Title:
-    """Return the normalised form of a title given to the API.
+    """Return the normalised form of a title given to the API; a mere fragment is the title "", which is no page.
 
     Raises:
         InvalidTitle: MediaWiki would call it invalid; the message is the reason it gives.
     """
     text = _clean(raw).removeprefix(":").strip(" ")
     prefix, text = _split_prefix(text)
-    text = text.split("#", 1)[0].rstrip(" ") if "#" in text else text
+    text, has_fragment, _ = text.partition("#")
+    text = text.rstrip(" ") if has_fragment else text
+    if not text and has_fragment and not prefix:
+        return Title(MAIN, "")
     if not text:
         raise InvalidTitle("The requested page title is empty or contains only the name of a namespace.")
     _check(text)

@@ -36,7 +36,7 @@ class TooManyValues(RequestRejected):
     """The Action API takes fewer values in one request than it was given."""
 
 
-class Retry(Exception):  # noqa: N818 - a signal to the transport, never seen by a user
+class Retry(Exception):
     """An answer that is no answer: broken off, HTML instead of JSON, maxlag, throttled, cut connection.
 
     `retry_after_s` is what the service asks us to wait (None: it does not say); `gives_up_as` is the error that
@@ -57,7 +57,7 @@ class Retry(Exception):  # noqa: N818 - a signal to the transport, never seen by
 
 REMEMBERED: Final[dict[str, type[MlmError]]] = {
     kind.__name__: kind
-    for kind in (  # fmt: skip
+    for kind in (
         ServiceUnavailable,
         QueryTimeout,
         CorruptFile,

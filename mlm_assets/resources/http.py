@@ -6,7 +6,7 @@ shared by all processes of the machine, Retry-After, growing pauses, the number 
 answers. An outcome that a replay must meet again (a query that timed out, a file that cannot be read) is stored as
 well, marked, and never taken for an answer.
 
-Does not belong here: what a service speaks (`sparql`, `action_api`), what is asked (`wikidata`, `wikipedia`, `commons`).
+Does not belong here: what a service speaks (`sparql`, `action_api`), what is asked (`wikidata` and its siblings).
 Follows https://www.mediawiki.org/wiki/API:Etiquette and the Wikimedia User-Agent policy.
 """
 
@@ -203,34 +203,33 @@ class Transport:
         for attempt in range(1, self.settings.max_attempts + 1):
             try:
                 answer = self._send(request)
-                if judge is not None:
-                    judge(answer)
-                self._judge_status(request, answer)
-                result = parse(answer)
+                result = self._read(request, answer, parse, judge)
             except Retry as retry:
                 problem = retry
             except QueryTimeout as timeout:
                 n_timeouts += 1
                 if can_halve:
                     raise
-                if n_timeouts == MAX_TIMEOUTS:
-                    self._note_given_up(request, timeout)
-                    raise
                 problem = Retry(str(timeout), gives_up_as=QueryTimeout)
-            except RequestRejected as rejected:
-                if isinstance(rejected, ShutOut):
-                    self._note_given_up(request, rejected)
+                if n_timeouts == MAX_TIMEOUTS:
+                    break
+            except ShutOut as error:
+                self._note_given_up(request, error)
                 raise
             else:
                 self._note_answered(request)
                 return answer, result
             self._pause(request, problem, attempt)
+        raise self._gives_up(request, problem, attempt) from problem
+
+    def _gives_up(self, request: Request, problem: Retry, attempts: int) -> ServiceUnavailable:
+        """Return the error for a request that had its last attempt."""
         error = problem.gives_up_as(
-            f"{_name(request)} was given up after {attempt} attempts; the last time: {problem.reason}."
+            f"{_name(request)} was given up after {attempts} attempts; the last time: {problem.reason}."
         )
         if not isinstance(error, CorruptFile):  # the host answers well enough
             self._note_given_up(request, error)
-        raise error from problem
+        return error
 
     def _send(self, request: Request) -> Answer:
         """Send `request` once, in its turn, following redirects; the contact is checked before every hop."""
@@ -280,24 +279,26 @@ class Transport:
                 )  # fmt: skip
             return self._gates[name]
 
-    def _judge_status(self, request: Request, answer: Answer) -> None:
-        """Sort out every answer whose status says that it is none.
-
-        A file's 429 without Retry-After means a width that the service does not make: asking again cannot help.
-        """
-        status = answer.status
-        if 200 <= status < 300 or (request.service == "files" and status in {404, 410}):
-            return
-        said = f"{netloc_of(request.url)} answered HTTP {status}"
-        wait_s = retry_after_s(answer.headers.get("retry-after"), self._now())
-        refuses = status in {401, 403} or (status == 429 and request.service == "files" and wait_s is None)
-        if not refuses and (status >= 500 or status in _RETRIED_STATUSES):
-            raise Retry(said, wait_s)
-        kind = ShutOut if refuses else RequestRejected
-        raise kind(f"{_name(request)}: {said}: {text_of(answer.body)}")
+    def _read(
+        self,
+        request: Request,
+        answer: Answer,
+        parse: Callable[[Answer], T],
+        judge: Callable[[Answer], None] | None,
+    ) -> T:
+        """Return what `parse` makes of an answer; any answer that is none may say when to ask again."""
+        try:
+            if judge is not None:
+                judge(answer)
+            _judge_status(request, answer)
+            return parse(answer)
+        except Retry as retry:
+            if retry.retry_after_s is None:
+                retry.retry_after_s = retry_after_s(answer.headers.get("retry-after"), self._now())
+            raise
 
     def _pause(self, request: Request, problem: Retry, attempt: int) -> None:
-        """Wait before the next attempt: as long as the service asks, for all who ask it, else twice as long each time."""
+        """Wait before the next attempt: as long as the service asks (everybody waits), else twice as long each time."""
         asked_s = problem.retry_after_s
         if asked_s:
             self._gate(request.service, request.url).block_until(self._now() + asked_s)
@@ -347,6 +348,23 @@ def retry_after_s(text: str | None, now: float) -> float | None:
 def text_of(body: bytes, length: int = 200) -> str:
     """Return the beginning of a body as one line, for messages."""
     return " ".join(body[: 4 * length].decode("utf-8", "replace").split())[:length]
+
+
+def _judge_status(request: Request, answer: Answer) -> None:
+    """Sort out every answer whose status says that it is none.
+
+    A file's 429 without Retry-After means a width that the service does not make: asking again cannot help.
+    """
+    status = answer.status
+    if 200 <= status < 300 or (request.service == "files" and status in {404, 410}):
+        return
+    said = f"{netloc_of(request.url)} answered HTTP {status}"
+    no_such_width = status == 429 and request.service == "files" and "retry-after" not in answer.headers
+    refuses = status in {401, 403} or no_such_width
+    if not refuses and (status >= 500 or status in _RETRIED_STATUSES):
+        raise Retry(said)
+    kind = ShutOut if refuses else RequestRejected
+    raise kind(f"{_name(request)}: {said}: {text_of(answer.body)}")
 
 
 def _redirected(url: str, location: str) -> str:

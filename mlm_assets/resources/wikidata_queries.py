@@ -4,7 +4,7 @@ QLever and Oxigraph answer alike.
 Rules that hold for each of them, found by trying:
 - every prefix is declared; no label service, no hints, no `SERVICE`;
 - `VALUES` stands inside each branch of a UNION: outside, engines evaluate the branches for everything first;
-- an OPTIONAL holds a single triple; several triples take a hundred times as long;
+- an OPTIONAL or EXISTS holds a single triple; several triples take a hundred times as long;
 - a coordinate's value node is in the row: `wdt:` names the best rank only, the node its latitude, longitude and globe.
   They are joined by the literal, which both carry;
 - nothing is sorted or paged: `ORDER BY` with an offset sorts everything again for each page.
@@ -35,11 +35,15 @@ SELECT ?child ?parent WHERE {{ VALUES ?parent {{ {qids} }} ?child wdt:P279 ?pare
 """
 
 _LABELS: Final = """\
-SELECT ?item ?label WHERE {{ VALUES ?item {{ {qids} }} ?item rdfs:label ?label . FILTER(LANG(?label) IN ({languages})) }}
+SELECT ?item ?label WHERE {{
+  VALUES ?item {{ {qids} }} ?item rdfs:label ?label . FILTER(LANG(?label) IN ({languages}))
+}}
 """
 
 _COUNTS: Final = """\
-SELECT ?class (COUNT(DISTINCT ?item) AS ?n) WHERE {{ VALUES ?class {{ {qids} }} ?item wdt:P31 ?class . }} GROUP BY ?class
+SELECT ?class (COUNT(DISTINCT ?item) AS ?n) WHERE {{
+  VALUES ?class {{ {qids} }} ?item wdt:P31 ?class .
+}} GROUP BY ?class
 """
 
 _LISTING: Final = """\
@@ -72,10 +76,10 @@ _USABLE: Final = """\
 SELECT ?what (COUNT(DISTINCT ?item) AS ?n) WHERE {{
   {{ VALUES ?class {{ {qids} }} ?item wdt:P31 ?class .{ending} BIND("instances" AS ?what) }}
   UNION
-  {{ VALUES ?class {{ {qids} }} ?item wdt:P31 ?class .{ending} BIND("usable" AS ?what)
-    FILTER EXISTS {{ ?item p:P625/psv:P625/wikibase:geoGlobe wd:{earth} . }}
-    FILTER EXISTS {{ ?item {images} ?file . }}
-    FILTER EXISTS {{ ?article schema:about ?item ; schema:isPartOf ?site . FILTER(?site IN ({sites})) }} }}
+  {{ {{ SELECT DISTINCT ?item WHERE {{
+      VALUES ?class {{ {qids} }} ?item wdt:P31 ?class .{ending} FILTER({has_image}) }} }}
+    ?item p:P625 ?statement . ?statement psv:P625 ?node . ?node wikibase:geoGlobe wd:{earth} .
+    ?article schema:about ?item ; schema:isPartOf ?site . FILTER(?site IN ({sites})) BIND("usable" AS ?what) }}
 }} GROUP BY ?what
 """
 
@@ -121,9 +125,9 @@ def facts(qids: Sequence[str]) -> str:
 
 def usable(class_qids: Iterable[str], ending: str = "") -> str:
     """Ask how many instances of the classes there are, and how many meet the constraints on facts: `what`, `n`."""
-    images = "|".join(f"wdt:{name}" for name in IMAGE_PROPERTIES)
+    has_image = " || ".join(f"EXISTS {{ ?item wdt:{name} ?file }}" for name in IMAGE_PROPERTIES)
     return PREFIXES + _USABLE.format(
-        qids=values(class_qids), ending=_ending(ending), earth=EARTH, images=images, sites=_sites()
+        qids=values(class_qids), ending=_ending(ending), earth=EARTH, has_image=has_image, sites=_sites()
     )
 
 

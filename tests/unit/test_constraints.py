@@ -14,7 +14,11 @@ TABLE = Table(
         Column("n", "INTEGER", "", nullable=True, minimum=0, maximum=10),
     ),
 )  # fmt: skip
-SOUND = [{"qid": "Q1", "kind": "a", "n": 0}, {"qid": "Q2", "kind": None, "n": None}, {"qid": "Q3", "kind": "b", "n": 10}]
+SOUND = [
+    {"qid": "Q1", "kind": "a", "n": 0},
+    {"qid": "Q2", "kind": None, "n": None},
+    {"qid": "Q3", "kind": "b", "n": 10},
+]
 
 
 def found(rows: list[dict[str, object]]) -> list[str]:

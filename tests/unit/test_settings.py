@@ -56,7 +56,8 @@ def test_wikimedia_hosts_need_a_contact(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1/en.wikipedia.org/w/api.php", "https://notwikidata.org/", "https://wikidata.org.evil.net/"]
+    "url",
+    ["http://127.0.0.1:1/en.wikipedia.org/w/api.php", "https://notwikidata.org/", "https://wikidata.org.evil.net/"],
 )
 def test_other_hosts_need_none(url: str) -> None:
     assert not is_wikimedia(url)
@@ -67,7 +68,9 @@ def test_the_world_is_asked_gently_and_this_machine_briskly() -> None:
     settings = Settings()
     assert settings.limit("files", "https://upload.wikimedia.org/").parallel == 2
     assert settings.limit("sparql", "https://query.wikidata.org/").parallel == 1
-    assert settings.limit("files", "http://localhost:80/").rate_per_s > settings.limit("files", "https://a.org").rate_per_s
+    assert (
+        settings.limit("files", "http://localhost:80/").rate_per_s > settings.limit("files", "https://a.org").rate_per_s
+    )
     assert Settings(files_rate_per_s=3.0).limit("files", "http://localhost/").rate_per_s == 3.0
 
 

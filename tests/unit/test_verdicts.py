@@ -94,13 +94,18 @@ def test_a_file_named_twice_counts_once_and_files_keep_the_order_of_the_properti
 
 
 def test_class_labels_are_distinct_sorted_and_of_all_classes(tmp_path: Path) -> None:
-    more = [{"property": "P31", "value": qid, "label": label} for qid, label in (("Q9", "city"), ("Q10", "abbey"), ("Q8", None))]
+    more = [
+        {"property": "P31", "value": qid, "label": label}
+        for qid, label in (("Q9", "city"), ("Q10", "abbey"), ("Q8", None))
+    ]
     found = verdict(tmp_path, CLASS, *more, PLACE, IMAGE, ARTICLE)
     assert found["class_labels"] == ["abbey", "city"]
     assert found["class_qids"] == ["Q8", "Q9", "Q10", "Q515"]
 
 
-@pytest.mark.parametrize(("labels", "label"), [({"fr": "F", "de": "D"}, "D"), ({"de": "D", "en": "E"}, "E"), ({}, "Q1")])
+@pytest.mark.parametrize(
+    ("labels", "label"), [({"fr": "F", "de": "D"}, "D"), ({"de": "D", "en": "E"}, "E"), ({}, "Q1")]
+)
 def test_the_label_falls_back_through_the_languages(tmp_path: Path, labels: dict[str, str], label: str) -> None:
     rows = [{"property": "label", "lang": lang, "value": value} for lang, value in labels.items()]
     assert verdict(tmp_path, CLASS, PLACE, IMAGE, ARTICLE, *rows)["label"] == label

@@ -8,17 +8,17 @@ import colorsys
 import io
 import struct
 import zlib
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from mlm_assets.local_wikimedia.generator.images import FilePlan
 from mlm_assets.local_wikimedia.generator.randomness import stable_number
 
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
-
-_DARK: Final = 0.35
+_BRIGHTEST: Final = 226
+"""Leaves room for the noise."""
+_NIGHT: Final = [value * 35 // 100 for value in range(256)] * 3
 _NOISE_CELL_PX: Final = 20
 _JPEG_QUALITY: Final = 72
 
@@ -43,37 +43,42 @@ def place_colours(plan: FilePlan) -> list[tuple[int, int, int]]:
     ]
 
 
-def _noise(plan: FilePlan, height: int, width: int) -> Pixels:
-    """Return coarse noise of ±14, so that no two pictures are alike."""
+def _noise(plan: FilePlan) -> Image.Image:
+    """Return coarse noise of 0 to 28, so that no two pictures are alike."""
     rng = np.random.default_rng(stable_number("noise", plan.name, below=2**63))
-    rows, columns = -(-height // _NOISE_CELL_PX), -(-width // _NOISE_CELL_PX)
+    rows, columns = -(-plan.height_px // _NOISE_CELL_PX), -(-plan.width_px // _NOISE_CELL_PX)
     coarse = rng.integers(0, 29, (rows, columns, 3), dtype=np.uint8)
-    return coarse.repeat(_NOISE_CELL_PX, 0).repeat(_NOISE_CELL_PX, 1)[:height, :width]
+    return Image.fromarray(coarse).resize((plan.width_px, plan.height_px), Image.Resampling.NEAREST)
 
 
-def _scene(plan: FilePlan) -> Pixels:
-    """Return the picture as (height, width, 3): sky, ground, and bars of the country between them."""
-    height, width = plan.height_px, plan.width_px
-    sky, ground, first, second = place_colours(plan)
-    fade = np.linspace(0.75, 1.0, height, dtype=np.float32)[:, None]
-    rows = np.empty((height, 3), np.float32)
-    horizon = height * (4 + stable_number("horizon", plan.name, below=3)) // 10
+def _backdrop(plan: FilePlan, horizon: int) -> Image.Image:
+    """Return sky above ground, each a little darker towards the top."""
+    sky, ground, _, _ = place_colours(plan)
+    rows = np.empty((plan.height_px, 1, 3), np.float32)
     rows[:horizon], rows[horizon:] = sky, ground
-    scene = np.broadcast_to((rows * fade)[:, None, :], (height, width, 3)).astype(np.uint8)
+    rows *= np.linspace(0.75, 1.0, plan.height_px, dtype=np.float32)[:, None, None]
+    column = Image.fromarray(np.minimum(rows, _BRIGHTEST).astype(np.uint8))
+    return column.resize((plan.width_px, plan.height_px), Image.Resampling.NEAREST)
+
+
+def _scene(plan: FilePlan) -> Image.Image:
+    """Return the picture: sky, ground, and bars of the country between them."""
+    height, width = plan.height_px, plan.width_px
+    horizon = height * (4 + stable_number("horizon", plan.name, below=3)) // 10
+    scene = _backdrop(plan, horizon)
+    colours = [(min(r, _BRIGHTEST), min(g, _BRIGHTEST), min(b, _BRIGHTEST)) for r, g, b in place_colours(plan)[2:]]
     n_bars = 3 + stable_number("bars", plan.iso, below=8)
     bar = max(1, width // (2 * n_bars))
     top = max(0, horizon - height // 6)
     for number in range(n_bars):
         left = number * 2 * bar
-        scene[top:horizon, left : left + bar] = first if number % 2 == 0 else second
-    np.minimum(scene, 226, out=scene)
-    scene += _noise(plan, height, width)
-    return (scene * np.float32(_DARK)).astype(np.uint8) if plan.style == "night" else scene
+        scene.paste(colours[number % 2], (left, top, left + bar, horizon))
+    scene = ImageChops.add(scene, _noise(plan))
+    return scene.point(_NIGHT) if plan.style == "night" else scene
 
 
-def _encode(pixels: Pixels, mime: str) -> bytes:
+def _encode(picture: Image.Image, mime: str) -> bytes:
     target = io.BytesIO()
-    picture = Image.fromarray(pixels)
     if mime == "image/png":
         picture.save(target, "PNG", compress_level=1)
     else:

@@ -82,7 +82,7 @@ def test_another_processor_with_other_last_bits_gives_the_same_cells(monkeypatch
     exact = cells_module._unit_vectors
     random = np.random.default_rng(4)
 
-    def sloppy(lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, ...]:  # type: ignore[type-arg]
+    def sloppy(lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(part + random.integers(-2, 3, part.shape) * np.spacing(part) for part in exact(lat, lon))
 
     monkeypatch.setattr(cells_module, "_unit_vectors", sloppy)
