@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 failed, 2 refused (nothing was written), 3 blocked by a ch
 
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +13,9 @@ import typer
 from rich.console import Console
 
 from mlm_assets.commands.endpoints import World
+from mlm_assets.commands.targets import Target
 from mlm_assets.errors import MlmError
-from mlm_assets.settings import Settings, home_from_environment, load_settings
+from mlm_assets.settings import Settings, home_from_environment, load_settings, use_home
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,7 +24,8 @@ app = typer.Typer(
     add_completion=False,
     help="MLM, the multilingual and multimodal dataset of human settlements, kept alive as Dagster assets.",
 )
-out = Console(highlight=False, soft_wrap=False)
+# A pipe has no width: tables and lines for scripts are not broken at the 80 columns of a terminal that is not there.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Home = Annotated[
@@ -63,7 +64,7 @@ def run(
     t_min: Annotated[int | None, typer.Option(help="Geo-cells with fewer settlements are removed.")] = None,
     t_max: Annotated[int | None, typer.Option(help="Geo-cells with more settlements are split.")] = None,
     quota_total: Annotated[int | None, typer.Option(help="Settlements wanted for mlm_irle_gr.")] = None,
-    to: Annotated[str, typer.Option(help="How far: candidates, facts, media, refresh or datasets.")] = "datasets",
+    to: Annotated[Target, typer.Option(help="How far to go.")] = Target.DATASETS,
     replay: Annotated[
         bool, typer.Option("--replay", help="Make every table again from stored answers; no request.")
     ] = False,
@@ -75,7 +76,7 @@ def run(
 
     kept = {"shards": shards, "t_min": t_min, "t_max": t_max, "quota_total": quota_total}
     request = RunRequest(
-        _home(home), release, World(generate, seed, world, endpoint, faults), to, replay, fresh,
+        _home(home), release, World(generate, seed, world, endpoint, faults), to.value, replay, fresh,
         {name: value for name, value in kept.items() if value is not None},
     )  # fmt: skip
     run_release(request, out)
@@ -215,7 +216,7 @@ def _settings_of(home: Path | None, endpoint: str | None = None, **overrides: An
     from mlm_assets.commands.endpoints import endpoint_settings
 
     folder = _home(home)
-    os.environ["MLM_HOME"] = os.environ["DAGSTER_HOME"] = str(folder)
+    use_home(folder)
     given = endpoint_settings(endpoint) if endpoint is not None else {}
     return load_settings(folder, **{**given, **overrides})
 

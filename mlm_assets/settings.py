@@ -168,15 +168,20 @@ def home_from_environment() -> Path:
     return Path(named or Settings.model_fields["home"].default).absolute()
 
 
-def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
-    """Return the settings of `home`, with `overrides` that are not None on top.
+def use_home(home: Path) -> None:
+    """Make `home` the home of this process and of those it starts, for us and for Dagster."""
+    os.environ["MLM_HOME"] = os.environ["DAGSTER_HOME"] = str(home.absolute())
+
+
+def load_settings(home: Path | None = None, *, is_fresh: bool = False, **overrides: Any) -> Settings:
+    """Return the settings of `home`, with `overrides` that are not None on top; `is_fresh` ignores what the home keeps.
 
     Raises:
         Refused: a value is not acceptable; the sentence names it and its environment variable.
     """
     folder = (home or home_from_environment()).absolute()
     given = {key: value for key, value in overrides.items() if value is not None}
-    kept = read_home_settings(folder)
+    kept = {} if is_fresh else read_home_settings(folder)
     from_environment = {key for key in kept if f"MLM_{key}".upper() in os.environ}
     kept = {key: value for key, value in kept.items() if key not in from_environment}
     try:

@@ -14,7 +14,7 @@ import dagster as dg
 
 from mlm_assets.assets.reporting import constraint_report, definition_metadata, materialisation_metadata
 from mlm_assets.checks.constraints import violations
-from mlm_assets.partitions import release_window
+from mlm_assets.releases import release_window
 from mlm_assets.resources.lake import Accepted, Lake, Version
 from mlm_assets.resources.services import LakeResource, run_release
 from mlm_assets.settings import Settings

@@ -69,6 +69,11 @@ class Walk:
         """Prepare to walk; `mode` "replay" makes everything again from stored answers."""
         from mlm_assets.definitions import defs
 
+        if len(partitions_of("facts")) != settings.shards:
+            raise MlmError(
+                f"Dagster's definitions were loaded for another home ({len(partitions_of('facts'))} shards) "
+                f"than {settings.home} ({settings.shards}). Start a new process."
+            )
         self._settings, self._lake, self._instance = settings, lake, instance
         self._release, self._mode = release, mode
         self._defs = defs

@@ -16,7 +16,7 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunSta
 from dagster._core.storage.dagster_run import RunRecord
 
 from mlm_assets.errors import Refused
-from mlm_assets.settings import SETTINGS_FILE, Settings, read_home_settings
+from mlm_assets.settings import SETTINGS_FILE, Settings, read_home_settings, use_home
 from mlm_assets.shipped import shipped_file
 
 POOLS: Final = {"wikidata": 1, "wikipedia": 1, "commons": 1, "gpu": 1}
@@ -25,38 +25,51 @@ POOLS: Final = {"wikidata": 1, "wikipedia": 1, "commons": 1, "gpu": 1}
 _STARTED: Final = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
 
-def prepare_home(settings: Settings, kept: dict[str, object] | None = None) -> None:
-    """Make the home, put Dagster's configuration in it, and keep the settings in `kept` for the UI.
+def check_home(settings: Settings, shards: int | None, is_fresh: bool) -> None:
+    """Check that a home can be used as asked, without touching it.
 
     Raises:
-        Refused: the home cannot be written, or was made with another number of shards.
+        Refused: it was made with another number of shards, or is to be removed and is not ours.
     """
     home = settings.home
-    wanted = {key: value for key, value in (kept or {}).items() if value is not None}
-    before = read_home_settings(home)
-    shards = wanted.get("shards", before.get("shards", settings.shards))
-    if "shards" in before and before["shards"] != shards:
+    if is_fresh:
+        if home.is_dir() and any(home.iterdir()) and not (home / SETTINGS_FILE).is_file():
+            raise Refused(f"{home} is no home of mlm (it has no {SETTINGS_FILE}); it is not removed.")
+        return
+    made_with = read_home_settings(home).get("shards")
+    if made_with is not None and shards is not None and made_with != shards:
         raise Refused(
-            f"{home} was made with {before['shards']} shards, and their number is fixed. "
+            f"{home} was made with {made_with} shards, and their number is fixed. "
             f"Leave --shards out, or choose another home for {shards}."
         )
+
+
+def make_home(home: Path) -> None:
+    """Make the folder of the home.
+
+    Raises:
+        Refused: it cannot be written.
+    """
     try:
         home.mkdir(parents=True, exist_ok=True)
+        (home / ".locks").mkdir(exist_ok=True)
         _write(home / "dagster.yaml", shipped_file("dagster.yaml").read_text("utf-8"))
-        _write(
-            home / SETTINGS_FILE,
-            json.dumps({**before, **wanted, "shards": shards}, indent=1, default=str) + "\n",
-        )
     except OSError as error:
-        raise Refused(
-            f"The home {home} cannot be written: {error.strerror or error}. Choose another with --home."
-        ) from error
-    os.environ["MLM_HOME"] = os.environ["DAGSTER_HOME"] = str(home)
+        why = error.strerror or error
+        raise Refused(f"The home {home} cannot be written: {why}. Choose another with --home.") from error
+
+
+def keep_settings(settings: Settings, kept: dict[str, object]) -> None:
+    """Keep `kept` and the number of shards in the home, so that the UI works with what the command line was told."""
+    before = read_home_settings(settings.home)
+    said = {**before, **{key: value for key, value in kept.items() if value is not None}}
+    said.setdefault("shards", settings.shards)
+    _write(settings.home / SETTINGS_FILE, json.dumps(said, indent=1, default=str) + "\n")
 
 
 def open_instance(settings: Settings) -> DagsterInstance:
     """Return the instance in the home, with the limits of pools set and dead runs ended."""
-    os.environ["DAGSTER_HOME"] = str(settings.home)
+    use_home(settings.home)
     instance = DagsterInstance.get()
     set_pools(instance)
     end_dead_runs(instance)
@@ -85,17 +98,15 @@ def end_dead_runs(instance: DagsterInstance) -> list[str]:
     return ended
 
 
-def remove_home(home: Path) -> None:
-    """Remove a home that `mlm` made (it holds our settings file); nothing happens where there is none.
-
-    Raises:
-        Refused: the folder is there, is not empty, and is not a home of ours.
-    """
-    if not home.exists() or not any(home.iterdir()):
-        return
-    if not (home / SETTINGS_FILE).is_file():
-        raise Refused(f"{home} is no home of mlm (it has no {SETTINGS_FILE}); it was not removed.")
-    shutil.rmtree(home)
+def empty_home(home: Path) -> None:
+    """Remove what is in a home (that `check_home` has found to be ours), but for the locks that are held."""
+    for entry in home.iterdir():
+        if entry.name == ".locks":
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def _process_of(instance: DagsterInstance, run: DagsterRun) -> int | None:

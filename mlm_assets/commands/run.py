@@ -1,9 +1,11 @@
 """`mlm run`: bring a release up to date, headless, and say what came of it."""
 
 import json
-import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from rich.table import Table
 
 from mlm_assets.commands.endpoints import World, endpoint_settings, local_services, require_contacts
 from mlm_assets.errors import Refused
-from mlm_assets.settings import SERVICES, Settings, load_settings
+from mlm_assets.releases import check_release, open_release
+from mlm_assets.settings import SERVICES, Settings, load_settings, use_home
 
 SUMMARY_FILE = "run_summary.json"
 
@@ -41,40 +44,41 @@ def run(request: RunRequest, console: Console) -> dict[str, Any]:
         BlockedByCheck: a blocking check failed.
         MlmError: a step failed.
     """
-    settings = _checked_settings(request)
-    from mlm_assets.automation.instance import prepare_home, remove_home
+    from mlm_assets.automation.instance import empty_home, keep_settings, make_home
 
+    settings = _checked_settings(request)
     # The world is opened before the home is touched: one that cannot be read is refused, and nothing was written.
     with local_services(request.world) as urls:
-        if request.is_fresh:
-            remove_home(settings.home)
-        prepare_home(settings, _to_keep(request, settings))
+        make_home(settings.home)
         with _only_run(settings.home):
+            if request.is_fresh:
+                empty_home(settings.home)
+                make_home(settings.home)
+            keep_settings(settings, _to_keep(request, settings))
             if request.world.is_local:
                 request.world.keep(settings.home)
+            use_home(settings.home)
             settings = load_settings(request.home, **{**request.kept, **urls, "release": settings.release})
             return _walk(request, settings, console)
 
 
 def _checked_settings(request: RunRequest) -> Settings:
     """Return the settings of the run, everything checked that can be checked before the home is touched."""
+    from mlm_assets.automation.instance import check_home
+
     request.world.check()
     given = dict(request.kept)
     if request.world.endpoint is not None:
         given |= endpoint_settings(request.world.endpoint)
-    settings = load_settings(request.home, **given)
-    from datetime import UTC, datetime
-
-    os.environ["MLM_HOME"] = str(settings.home)
-    from mlm_assets.partitions import check_release, open_release
-
+    settings = load_settings(request.home, is_fresh=request.is_fresh, **given)
     release = request.release or open_release(settings, datetime.now(UTC).date())
     check_release(release, settings)
+    check_home(settings, request.kept.get("shards"), request.is_fresh)
     if not request.world.is_local and not request.is_replay:
         require_contacts(settings)
     if settings.t_min > settings.t_max:
         raise Refused(f"--t-min {settings.t_min} is larger than --t-max {settings.t_max}; no cell could be kept.")
-    return load_settings(request.home, **{**given, "release": release})
+    return load_settings(request.home, is_fresh=request.is_fresh, **{**given, "release": release})
 
 
 def _to_keep(request: RunRequest, settings: Settings) -> dict[str, Any]:
@@ -84,19 +88,19 @@ def _to_keep(request: RunRequest, settings: Settings) -> dict[str, Any]:
     return kept
 
 
-def _only_run(home: Path) -> FileLock:
-    """Return the lock that one `mlm run` of a home holds; the kernel frees it when the process dies.
+@contextmanager
+def _only_run(home: Path) -> Iterator[None]:
+    """Hold the lock that one `mlm run` of a home holds; the kernel frees it when the process dies.
 
     Raises:
         Refused: another `mlm run` works in this home.
     """
     lock = FileLock(str(home / ".locks" / "run.lock"), timeout=0)
-    (home / ".locks").mkdir(exist_ok=True)
     try:
-        lock.acquire()
+        with lock:
+            yield
     except Timeout as error:
         raise Refused(f"Another `mlm run` is at work in {home}. Wait for it, or choose another --home.") from error
-    return lock
 
 
 def _walk(request: RunRequest, settings: Settings, console: Console) -> dict[str, Any]:

@@ -20,9 +20,9 @@ def serve_ui(settings: Settings, host: str, port: int, console: Console) -> int:
     """
     if not (settings.home / SETTINGS_FILE).is_file():
         raise Refused(f"{settings.home} is no home of mlm yet. Make one with `mlm run` or `make demo`.")
-    from mlm_assets.automation.instance import open_instance, prepare_home
+    from mlm_assets.automation.instance import make_home, open_instance
 
-    prepare_home(settings)
+    make_home(settings.home)
     with open_instance(settings):
         pass
     workspace = shipped_file("workspace.yaml")

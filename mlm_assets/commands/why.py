@@ -17,7 +17,7 @@ from mlm_assets.tables import (
     VARIANTS,
 )
 
-NOT_A_CANDIDATE = "not_a_candidate"
+NOT_A_CANDIDATE = "no_settlement_class"
 _FACTS_SHOWN = (
     "property",
     "value",

@@ -27,6 +27,9 @@ from mlm_assets.settings import Limit
 RATE_MARGIN: Final = 1.05
 """The interval is this much longer than 1/rate, so that the network's jitter never shows a rate above the setting."""
 
+LONGEST_BLOCK_S: Final = 86_400.0
+"""A Retry-After keeps everybody out for a day at most; a later moment comes of a clock that was set back."""
+
 _SLOT_POLL_S: Final = 0.002
 _SHARED_FOLDER: Final = "mlm_assets_turns"
 
@@ -104,12 +107,14 @@ class HostGate:
     def block_until(self, moment: float) -> None:
         """Keep every process out until `moment` (seconds since 1970), as a Retry-After asked."""
         with _locked(self._blocked) as handle:
-            _write_time(handle, max(moment, _read_time(handle)))
+            latest = self._now() + LONGEST_BLOCK_S
+            _write_time(handle, min(latest, max(moment, _read_time(handle))))
 
     def blocked_until(self) -> float:
         """Return until when every process is kept out; 0 where nobody asked for it."""
         with _locked(self._blocked) as handle:
-            return _read_time(handle)
+            moment = _read_time(handle)
+        return moment if moment <= self._now() + LONGEST_BLOCK_S + 1 else 0.0
 
     def _acquire_slot(self) -> int:
         """Wait for a free slot and return its open, locked file."""
@@ -126,7 +131,9 @@ class HostGate:
     def _await_turn(self) -> None:
         """Wait for the turn, and push the next one back by an interval."""
         with _locked(self._turn) as handle:
-            while (pause_s := self._due(handle) - self._now()) > 0:
+            # A clock that was set back cannot make it later than an interval.
+            due = min(_read_time(handle), self._now() + self._interval_s)
+            while (pause_s := max(due, self.blocked_until()) - self._now()) > 0:
                 if pause_s > self._max_wait_s + self._interval_s:
                     raise HostDown(
                         f"{self.name} asked to be left alone for another {pause_s:.0f} s, which is longer than "
@@ -134,10 +141,6 @@ class HostGate:
                     )
                 self._sleep(pause_s)
             _write_time(handle, self._now() + self._interval_s)
-
-    def _due(self, handle: int) -> float:
-        """Return when the next request may leave; a clock that was set back cannot make it later than an interval."""
-        return max(min(_read_time(handle), self._now() + self._interval_s), self.blocked_until())
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 import dagster as dg
 
-from mlm_assets.partitions import check_release, open_release
+from mlm_assets.releases import check_release, open_release
 from mlm_assets.resources.commons import Commons
 from mlm_assets.resources.http import Transport
 from mlm_assets.resources.lake import AnswerLog, Lake

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from mlm_assets.errors import Refused
-from mlm_assets.partitions import RELEASES, check_release, open_release, release_window
+from mlm_assets.partitions import RELEASES
+from mlm_assets.releases import check_release, open_release, release_window
 from mlm_assets.settings import Settings
 
 

@@ -45,6 +45,7 @@ _ODD_SHAPES: Final = (
     "St. {0}", "{0}; {1}", "{0} – {1}", "{0} = {1}", "{0}*",
 )  # fmt: skip
 """Shapes that trip up whoever builds addresses by hand; every one is a legal title."""
+_ODD_EVERY: Final = 24
 
 
 def _stem(rng: random.Random, sounds: str) -> str:
@@ -57,13 +58,13 @@ def plain_name(rng: random.Random, sounds: str) -> str:
     return _stem(rng, sounds) + rng.choice(_OWN_ENDINGS[sounds])
 
 
-def names_per_language(rng: random.Random, sounds: str) -> dict[str, str]:
-    """Return the name of one place in every language; in seven of ten cases all are equal."""
-    draw = rng.random()
-    if draw < 0.03:
-        name = rng.choice(_ODD_SHAPES).format(plain_name(rng, sounds), plain_name(rng, sounds))
-        return dict.fromkeys(LANGUAGES, name)
-    if draw < 0.7:
+def names_per_language(rng: random.Random, sounds: str, number: int) -> dict[str, str]:
+    """Return the name of place `number` in every language: odd in turn, translated in three of ten cases."""
+    turn, left = divmod(number, _ODD_EVERY)
+    if left == 0:
+        shape = _ODD_SHAPES[turn % len(_ODD_SHAPES)]
+        return dict.fromkeys(LANGUAGES, shape.format(plain_name(rng, sounds), plain_name(rng, sounds)))
+    if rng.random() < 0.7:
         return dict.fromkeys(LANGUAGES, plain_name(rng, sounds))
     stem, endings = _stem(rng, sounds), rng.choice(_TRANSLATED)
     return {lang: stem + endings[lang] for lang in LANGUAGES}

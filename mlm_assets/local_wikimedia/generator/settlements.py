@@ -203,7 +203,7 @@ class SettlementPlanner:
             lat_deg=lat,
             lon_deg=lon,
             population=_population(rng, kind),
-            names=names_per_language(rng, region.country.sounds),
+            names=names_per_language(rng, region.country.sounds, number),
             classes=_classes(rng, self._taxonomy, kind, region, landscape),
             positions=_positions(rng, case, lat, lon),
             country_qids=_country_qids(rng, region),
