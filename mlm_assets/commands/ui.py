@@ -1,6 +1,7 @@
 """`mlm ui`: Dagster's webserver and daemon on a home, with the local Wikimedia that the home was made from."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -30,9 +31,17 @@ def serve_ui(settings: Settings, host: str, port: int, console: Console) -> int:
     with local_services(kept_world(settings.home)):
         environment = {**os.environ, "MLM_HOME": str(settings.home), "DAGSTER_HOME": str(settings.home)}
         console.print(f"Dagster UI: http://{host}:{port}   home: {settings.home}   stop with Ctrl-C")
+        # Dagster's processes are ended with us, whether by Ctrl-C or by a supervisor's SIGTERM.
+        # Where a shell started us in the background, SIGINT is ignored; they would inherit that and never stop.
+        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(command, env=environment)  # noqa: S603 (our own interpreter and file)
         try:
             return process.wait()
         except KeyboardInterrupt:
             process.terminate()
             return process.wait()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

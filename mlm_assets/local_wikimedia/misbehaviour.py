@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Send
 
 RETRY_AFTER_S: Final = 1
-SLOW_S: Final = 1.5
+SLOW_S: Final = 0.75
 _STACK_TRACE: Final = b"""SPARQL-QUERY: queryStr=SELECT ?item WHERE { ... }
 java.util.concurrent.TimeoutException
 \tat java.util.concurrent.FutureTask.get(FutureTask.java:205)

@@ -8,6 +8,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import uvicorn
@@ -200,6 +201,8 @@ def serve(
         config = uvicorn.Config(
             make_app(world, faults), http=_Protocol, lifespan="off", log_level="warning", access_log=False
         )
-        _Server(config, lambda: ready(url) if ready else None).run(sockets=[listener])
+        # An interrupt is how serving ends; the server hands it on after it has closed its connections.
+        with suppress(KeyboardInterrupt):
+            _Server(config, lambda: ready(url) if ready else None).run(sockets=[listener])
     finally:
         listener.close()

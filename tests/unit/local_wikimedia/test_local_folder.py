@@ -107,6 +107,7 @@ def test_files_with_few_fields_and_without_bodies(tmp_path: Path) -> None:
     assert world.body("Unlisted.png") is None
 
 
+@pytest.mark.realworld
 def test_real_sample_loads(realworld: Path) -> None:
     world = load_world(realworld)
     described = world.describe()

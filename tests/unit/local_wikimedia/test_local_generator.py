@@ -2,8 +2,12 @@
 
 import hashlib
 import io
+import os
+import subprocess
+import sys
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import pyoxigraph as ox
 import pytest
@@ -72,6 +76,26 @@ def digest(made: GeneratedWorld) -> str:
 def test_same_number_and_seed_same_bytes() -> None:
     assert digest(GeneratedWorld(60, 5)) == digest(GeneratedWorld(60, 5))
     assert digest(GeneratedWorld(60, 5)) != digest(GeneratedWorld(60, 6))
+
+
+def test_another_process_makes_the_same_world() -> None:
+    script = (
+        "import hashlib\n"
+        "from mlm_assets.local_wikimedia.generator.world import GeneratedWorld\n"
+        "print(hashlib.sha256(b''.join(GeneratedWorld(40, 5).triples())).hexdigest())\n"
+    )
+    root = str(Path(__file__).resolve().parents[3])
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": salt, "PYTHONPATH": root},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for salt in ("1", "2")
+    }
+    assert len(made) == 1
+    assert len(made.pop().strip()) == 64
 
 
 @pytest.mark.parametrize("n_candidates", [0, 1, 17, 60, 600])

@@ -241,6 +241,8 @@ def test_the_store_answers_first_and_a_replay_never_touches_the_network(tmp_path
         assert fetching.fetch(request, parse) == {"n": 1}
         assert not fetching.requests
         assert make_transport(settings, store=store, mode="refetch").fetch(request, parse) == {"n": 2}
+        assert fetching.fetch(request, parse, again=True) == {"n": 2}
+        assert len(server.received) == 3
     replaying = make_transport(settings, store=store, mode="replay")
     elsewhere = request_to("http://127.0.0.1:1")
     assert replaying.fetch(elsewhere, parse) == {"n": 2}

@@ -1,0 +1,185 @@
+"""Whole runs of `mlm run` on real parts: what comes out, and what must not change it."""
+
+import json
+import os
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from mlm_assets.local_wikimedia.process import running_server
+from mlm_assets.tables import LANGUAGES, VARIANTS
+from tests.assets.conftest import BOUNDS, RELEASE, SEED, Home, N, tree
+from tests.commands import done, mlm, start_mlm, summary
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("runs")]
+
+
+def requests_so_far(base: str) -> dict[str, int]:
+    with urllib.request.urlopen(f"{base}/_stats") as answer:
+        return dict(json.load(answer)["requests"])
+
+
+def test_nothing_is_lost_and_the_summary_has_its_fixed_names(finished: Home) -> None:
+    said = finished.summary
+    counts = said["counts"]
+    assert said["release"] == RELEASE
+    assert set(said) == {"release", "counts", "requests", "bytes"}
+    assert set(said["requests"]) == set(said["bytes"]) == {"sparql", "action_api", "files"}
+    assert set(counts["summaries"]) == set(LANGUAGES)
+    assert counts["candidates"] == N == counts["settlements"] + sum(counts["rejections"].values())
+    for variant in VARIANTS:
+        assert counts["settlements"] == counts["datasets"][variant] + sum(counts["excluded"][variant].values())
+    assert counts["datasets"]["mlm_v2"] > counts["datasets"]["mlm_irle"] > 0
+
+
+def test_every_record_has_its_images_and_the_published_layout(finished: Home) -> None:
+    for variant in VARIANTS:
+        folder = finished.path / "datasets" / RELEASE / variant
+        records = json.loads((folder / f"{variant}.json").read_text("utf-8"))
+        assert len(records) == finished.summary["counts"]["datasets"][variant]
+        assert [record["id"] for record in records] == sorted(record["id"] for record in records)
+        for record in records:
+            assert list(record) == ["id", "item", "coordinates", "summaries", "images", "classes"]
+            assert record["images"]
+            assert record["summaries"]
+        named = {name for record in records for name in record["images"]}
+        assert {path.name for path in (folder / "images").iterdir()} == named
+
+
+def test_the_catalogue_opens_read_only_and_counts_the_same(finished: Home) -> None:
+    with duckdb.connect(str(finished.path / "mlm.duckdb"), read_only=True) as catalogue:
+        n = dict(catalogue.sql("SELECT variant, count(*) FILTER (is_member) FROM members GROUP BY variant").fetchall())
+        assert n == finished.summary["counts"]["datasets"]
+        assert catalogue.sql("SELECT count(*) FROM candidates").fetchall() == [(N,)]
+
+
+def test_other_shards_in_another_order_give_the_same_bytes(finished: Home, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    world = ("--endpoint", finished.base, "--release", RELEASE, "--shards", "3", *BOUNDS)
+    # Shard 02 first and by itself: a different order of completion than the walk's own.
+    done("run", "--home", home, *world, "--to", "candidates")
+    code = (
+        "from mlm_assets.definitions import defs; from dagster import DagsterInstance as I\n"
+        "i = I.get()\n"
+        "for p in ('02', '00'): assert defs.resolve_job_def('refresh_entities').execute_in_process("
+        "instance=i, partition_key=p).success"
+    )
+    import subprocess
+    import sys
+
+    from tests.commands import environment
+
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True,
+        env=environment(MLM_HOME=str(home), DAGSTER_HOME=str(home)),
+    )  # fmt: skip
+    done("run", "--home", home, *world)
+    assert tree(home / "datasets") == tree(finished.path / "datasets")
+
+
+def test_a_second_run_asks_nothing_and_changes_nothing(finished: Home) -> None:
+    before = tree(finished.path / "datasets")
+    asked = requests_so_far(finished.base)
+    printed = done("run", "--home", finished.path, "--endpoint", finished.base, "--release", RELEASE, *BOUNDS)
+    assert "27 of 27 steps were up to date already" in printed
+    assert requests_so_far(finished.base) == asked
+    assert tree(finished.path / "datasets") == before
+
+
+def test_replay_makes_everything_again_without_one_request(finished: Home, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    done("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE, "--shards", "2", *BOUNDS)
+    before = {name: tree(home / name) for name in ("datasets", "tables", "images")}
+    import shutil
+
+    for name in ("datasets", "tables", "accepted", "images"):
+        shutil.rmtree(home / name)
+    asked = requests_so_far(finished.base)
+    # An endpoint that does not exist: any request would fail the run.
+    done("run", "--home", home, "--endpoint", "http://127.0.0.1:9", "--release", RELEASE, "--replay", *BOUNDS)
+    assert requests_so_far(finished.base) == asked
+    assert set(summary(home)["requests"].values()) == {0}
+    assert {name: tree(home / name) for name in ("datasets", "tables", "images")} == before
+
+
+def test_replay_without_stored_answers_says_so(tmp_path: Path) -> None:
+    result = mlm("run", "--home", tmp_path / "home", "--replay", "--release", RELEASE)
+    assert result.returncode == 1
+    assert "the store holds no answer" in result.stderr
+
+
+def test_a_misbehaving_wikimedia_gives_the_same_datasets(finished: Home, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    kinds = (
+        "429=0.02,429-date=0.02,503=0.02,reset=0.02,truncated=0.02,html=0.02,corrupt=0.04,maxlag=0.02,wrong-length=0.02"
+    )
+    with running_server(generate=N, seed=SEED, faults=kinds) as base:
+        done("run", "--home", home, "--endpoint", base, "--release", RELEASE, "--shards", "2", *BOUNDS)
+        with urllib.request.urlopen(f"{base}/_stats") as answer:
+            faults = json.load(answer)["faults"]
+    assert sum(faults.values()) >= 10, faults
+    assert tree(home / "datasets") == tree(finished.path / "datasets")
+    assert summary(home)["counts"] == finished.summary["counts"]
+
+
+@pytest.mark.parametrize("stage", ["refresh_entities 01", "refresh_summaries es|00", "build_datasets 2026-12"])
+def test_a_killed_run_goes_on_where_it_stopped(finished: Home, tmp_path: Path, stage: str) -> None:
+    home = tmp_path / "home"
+    command = ("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE, "--shards", "2", *BOUNDS)
+    asked_before = requests_so_far(finished.base)
+    process = start_mlm(*command)
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line.strip())
+        if line.strip() == stage:
+            break
+    assert stage in seen, seen
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    asked_by_killed = _difference(requests_so_far(finished.base), asked_before)
+
+    began = time.monotonic()
+    printed = done(*command)
+    assert time.monotonic() - began < 120, "the next run must not wait for a slot of the dead one"
+    assert tree(home / "datasets") == tree(finished.path / "datasets")
+    assert not [line for line in seen if line != stage and line.startswith("refresh") and f"  {line}\n" in printed]
+    # Together they asked what an undisturbed run asks, and at most the one request that was under way twice (two files).
+    together = _difference(requests_so_far(finished.base), asked_before)
+    undisturbed = finished.summary["requests"]
+    assert sum(asked_by_killed.values()) > 0
+    for service, n in together.items():
+        assert n <= undisturbed[service] + 2, (service, together, undisturbed)
+
+
+def _difference(after: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    return {service: after[service] - before[service] for service in after}
+
+
+def test_an_older_home_follows_a_changed_bound_without_a_request(finished: Home, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    import shutil
+
+    shutil.copytree(finished.path, home)
+    asked = requests_so_far(finished.base)
+    bounds = ("--t-min", "1", "--t-max", "10")
+    printed = done("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE, *bounds)
+    assert "25 of 27 steps were up to date already" in printed
+    assert requests_so_far(finished.base) == asked
+    assert "cell_removed" not in summary(home)["counts"]["excluded"]["mlm_irle"]
+    assert finished.summary["counts"]["excluded"]["mlm_irle"]["cell_removed"] > 0
+
+
+def test_two_runs_in_one_home_are_refused(finished: Home, tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    (tmp_path / ".locks").mkdir()
+    with FileLock(str(tmp_path / ".locks" / "run.lock")):
+        result = mlm("run", "--home", tmp_path, "--endpoint", finished.base, "--release", RELEASE)
+    assert result.returncode == 2
+    assert "Another `mlm run` is at work" in result.stderr
