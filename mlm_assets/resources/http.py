@@ -150,7 +150,7 @@ class Transport:
             RequestRejected: the service says that the request is wrong.
             ReplayMiss: a replay needs an answer that the store does not hold.
         """
-        kept = self._kept(request, again)
+        kept = self._kept(request, again, can_halve)
         if kept is not None:
             try:
                 return parse(kept)
@@ -170,15 +170,20 @@ class Transport:
             self._store.put(request, answer)
         return result
 
-    def _kept(self, request: Request, again: bool) -> Answer | None:
-        """Return the stored answer that may be used; a replay meets the stored outcome of giving up again."""
+    def _kept(self, request: Request, again: bool, can_halve: bool) -> Answer | None:
+        """Return the stored answer that may be used.
+
+        A replay meets the stored outcome of giving up again. So does a fetch that can ask for less instead: what was
+        too much for the service once is not asked a second time.
+        """
         if self._store is None or self.mode == "refetch" or (again and self.mode != "replay"):
             return None
         kept = self._store.get(request)
         if kept is None or kept.status != GAVE_UP_STATUS:
             return kept
-        if self.mode == "replay":
-            raise REMEMBERED.get(kept.headers[GAVE_UP_HEADER], ServiceUnavailable)(kept.body.decode())
+        kind = REMEMBERED.get(kept.headers[GAVE_UP_HEADER], ServiceUnavailable)
+        if self.mode == "replay" or (can_halve and kind is QueryTimeout):
+            raise kind(kept.body.decode())
         return None
 
     def _remember(self, request: Request, error: MlmError) -> None:
@@ -298,7 +303,7 @@ class Transport:
             raise
 
     def _pause(self, request: Request, problem: Retry, attempt: int) -> None:
-        """Wait before the next attempt: as long as the service asks (everybody waits), else twice as long each time."""
+        """Wait before the next attempt: twice as long each time, and (everybody does) as long as the service asks."""
         asked_s = problem.retry_after_s
         if asked_s:
             self._gate(request.service, request.url).block_until(self._now() + asked_s)
@@ -308,7 +313,7 @@ class Transport:
                     f"MLM_MAX_RETRY_AFTER_S ({self.settings.max_retry_after_s:.0f} s) allows ({problem.reason}). "
                     "Run again later."
                 )
-        elif attempt < self.settings.max_attempts:
+        if attempt < self.settings.max_attempts:
             first_s = self.settings.first_pause_s(request.url)
             self._sleep(min(MAX_PAUSE_S, first_s * 2 ** (attempt - 1) * (0.75 + 0.5 * self._random())))
 

@@ -43,7 +43,7 @@ class Table(NamedTuple):
     key: str
 
 
-class PoliteSparql(SPARQLWrapper):  # type: ignore[misc, unused-ignore]
+class PoliteSparql(SPARQLWrapper):
     """One query to one endpoint, sent through the transport instead of urllib; POST, results as JSON."""
 
     def __init__(self, transport: Transport, endpoint: str, query: str) -> None:
@@ -84,8 +84,8 @@ def judge(answer: Answer) -> None:
         Retry: throttled, with the pause named in the page only.
     """
     # 504 is the gateway's word for the same; 429 with JSON is QLever's.
-    ran_out = answer.status == 504 or any(sign in answer.body for sign in _TIMEOUT_SIGNS)
-    if ran_out and answer.status in {429, 500, 503, 504}:
+    names_it = answer.status in {429, 500, 503} and any(sign in answer.body for sign in _TIMEOUT_SIGNS)
+    if answer.status == 504 or names_it:
         raise QueryTimeout(f"the SPARQL service ran into its time limit (HTTP {answer.status})")
     named = _RETRY_IN.search(answer.body[:20_000]) if answer.status in {429, 503} else None
     if named and "retry-after" not in answer.headers:

@@ -34,7 +34,7 @@ def why_not() -> str | None:
 
 @contextmanager
 def running_mediawiki(folder: Path, pages: Mapping[str, str]) -> Iterator[str]:
-    """Install MediaWiki into `folder`, import `pages` (title -> wikitext), serve it, and yield the address of api.php."""
+    """Install MediaWiki into `folder`, import `pages` (title -> wikitext), serve it, and yield api.php's address."""
     port = _free_port()
     environment = {**os.environ, "MW_CONFIG_FILE": str(folder / "LocalSettings.php"), "PHP_CLI_SERVER_WORKERS": "2"}
     _install(folder, port)

@@ -1,4 +1,4 @@
-"""The three clients against the local Wikimedia: complete, within the budget of requests, polite, and undisturbed by faults."""
+"""The three clients against the local Wikimedia: complete, sparing with requests, polite, undisturbed by faults."""
 
 import io
 import json
@@ -115,10 +115,16 @@ def harvest(run: Clients, n_files: int = 60) -> Harvest:
     metadata = list(run.commons.file_metadata(names))
     chosen = list(islice((m for m in metadata if m.status == "ok"), n_files))
     return Harvest(
-        classes, run.wikidata.labels(list(classes), LANGUAGES), counts, instances, facts, texts,
+        classes,
+        run.wikidata.labels(list(classes), LANGUAGES),
+        counts,
+        instances,
+        facts,
+        texts,
         [m._replace(answer_key="", thumb_url=None) for m in metadata],
-        {m.requested_name: download(run.commons, m) for m in chosen}, run.wikidata.count_usable(list(classes)),
-    )  # fmt: skip
+        {m.requested_name: download(run.commons, m) for m in chosen},
+        run.wikidata.count_usable(list(classes)),
+    )
 
 
 def stats(base: str) -> dict[str, Any]:
@@ -155,8 +161,16 @@ def test_what_is_there_is_found(undisturbed: Undisturbed) -> None:
     assert len(found.instances) == sum(found.counts.values())
     assert {fact.qid for fact in found.facts} <= qids
     assert {fact.property for fact in found.facts} >= {
-        "P31", "P625", "P17", "P1082", "label", "sitelink", "version", "modified", *IMAGE_PROPERTIES,
-    }  # fmt: skip
+        "P31",
+        "P625",
+        "P17",
+        "P1082",
+        "label",
+        "sitelink",
+        "version",
+        "modified",
+        *IMAGE_PROPERTIES,
+    }
     assert {fact.lang for fact in found.facts if fact.property == "sitelink"} == set(LANGUAGES)
     assert set(found.labels) == set(found.classes)
     assert any(fact.globe_qid not in {EARTH, None} for fact in found.facts)
@@ -237,6 +251,7 @@ def test_batches_of_any_size_bring_the_same(undisturbed: Undisturbed) -> None:
     assert harvest(run) == undisturbed.harvest
 
 
+@pytest.mark.slow
 def test_faults_change_nothing(undisturbed: Undisturbed, tmp_path: Path) -> None:
     with running_server(generate=N_CANDIDATES, seed=7, faults="all=0.12;seed=5") as base:
         # Small batches, so that many requests meet many faults; slow answers are given up.

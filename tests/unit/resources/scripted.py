@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         if announced != len(reply.body):
             self.close_connection = True
 
-    do_GET = do_POST = _answer
+    do_GET = do_POST = _answer  # noqa: N815 - names that http.server calls
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

@@ -1,4 +1,4 @@
-"""Both Action API clients against scripted answers: titles that lead elsewhere, continuation, errors, recorded answers."""
+"""Both Action API clients against scripted and recorded answers: titles that lead elsewhere, continuation, errors."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ def query(*pages: dict, **more) -> Reply:
     return json_reply({"batchcomplete": True, "query": {"pages": list(pages), **more}})
 
 
-# -- Wikipedia ----------------------------------------------------------------------------------------------------------
+# -- Wikipedia -----------------------------------------------------------------------------------------------------
 
 
 def test_what_is_asked(tmp_path: Path) -> None:
@@ -66,9 +66,17 @@ def test_what_is_asked(tmp_path: Path) -> None:
     assert received.method == "GET"
     assert received.path.startswith("/de.wikipedia.org/w/api.php?")
     assert asked(received) == {
-        "action": "query", "prop": "extracts|info", "exintro": "1", "explaintext": "1", "exlimit": "20", "redirects": "1",
-        "maxlag": "7", "format": "json", "formatversion": "2", "titles": "A|Ä B",
-    }  # fmt: skip
+        "action": "query",
+        "prop": "extracts|info",
+        "exintro": "1",
+        "explaintext": "1",
+        "exlimit": "20",
+        "redirects": "1",
+        "maxlag": "7",
+        "format": "json",
+        "formatversion": "2",
+        "titles": "A|Ä B",
+    }
 
 
 def test_every_requested_title_comes_back_once_whatever_it_led_to(tmp_path: Path) -> None:
@@ -211,12 +219,18 @@ def test_an_api_error_is_rejected_with_its_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (b"<html>", "text/html"), (b"{}", "text/html"), (b'{"query": {"pages": [', "application/json"), (b"[]", "application/json"),
-        (b"{}", "application/json"), (b'{"query": []}', "application/json"), (b'{"error": {"code": "ratelimited"}}', "application/json"),
-        (b'{"error": {"code": "readonly"}}', "application/json"), (b'{"errors": [{"code": "maxlag"}]}', "application/json"),
+        (b"<html>", "text/html"),
+        (b"{}", "text/html"),
+        (b'{"query": {"pages": [', "application/json"),
+        (b"[]", "application/json"),
+        (b"{}", "application/json"),
+        (b'{"query": []}', "application/json"),
+        (b'{"error": {"code": "ratelimited"}}', "application/json"),
+        (b'{"error": {"code": "readonly"}}', "application/json"),
+        (b'{"errors": [{"code": "maxlag"}]}', "application/json"),
         (b'{"error": {"code": "internal_api_error_DBQueryError"}}', "application/json"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_answer_is_asked_again(body: bytes, kind: str) -> None:
     with pytest.raises(Retry):
         read_document(Answer(200, {"content-type": kind}, body, "", False))
@@ -229,20 +243,32 @@ def test_a_document_that_breaks_off_anywhere_is_asked_again() -> None:
             read_document(Answer(200, {"content-type": "application/json"}, body[:length], "", False))
 
 
-# -- Commons ------------------------------------------------------------------------------------------------------------
+# -- Commons -------------------------------------------------------------------------------------------------------
 
 SHA1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
 
 
 def file_page(title: str, url: str = "http://127.0.0.1:1/x.jpg", **more) -> dict:
     info = {
-        "timestamp": "2020-01-02T03:04:05Z", "size": 1000, "width": 640, "height": 480, "mime": "image/jpeg",
-        "mediatype": "BITMAP", "sha1": SHA1, "url": "http://127.0.0.1:1/original.jpg", "thumburl": url, "thumbwidth": 330,
-        "thumbheight": 248, "extmetadata": {
-            "LicenseShortName": {"value": "CC BY-SA 4.0"}, "LicenseUrl": {"value": "https://creativecommons.org/licenses/by-sa/4.0"},
-            "Artist": {"value": '<a href="//x" title="User:A">Änne &amp;<br> Söhne</a><style>.a{}</style>'}, "Credit": {"value": " "},
-        }, **more,
-    }  # fmt: skip
+        "timestamp": "2020-01-02T03:04:05Z",
+        "size": 1000,
+        "width": 640,
+        "height": 480,
+        "mime": "image/jpeg",
+        "mediatype": "BITMAP",
+        "sha1": SHA1,
+        "url": "http://127.0.0.1:1/original.jpg",
+        "thumburl": url,
+        "thumbwidth": 330,
+        "thumbheight": 248,
+        "extmetadata": {
+            "LicenseShortName": {"value": "CC BY-SA 4.0"},
+            "LicenseUrl": {"value": "https://creativecommons.org/licenses/by-sa/4.0"},
+            "Artist": {"value": '<a href="//x" title="User:A">Änne &amp;<br> Söhne</a><style>.a{}</style>'},
+            "Credit": {"value": " "},
+        },
+        **more,
+    }
     return {"pageid": 5, "ns": 6, "title": title, "imagerepository": "local", "imageinfo": [info]}
 
 
@@ -261,15 +287,37 @@ def test_metadata_of_files(tmp_path: Path) -> None:
         found = {metadata.requested_name: metadata for metadata in commons.file_metadata(names)}
         (received,) = server.received
     assert asked(received) == {
-        "action": "query", "prop": "imageinfo", "iiprop": "url|size|mime|mediatype|sha1|extmetadata|timestamp", "iiurlwidth": "330",
-        "iiextmetadatafilter": "LicenseShortName|LicenseUrl|Artist|Credit", "redirects": "1", "maxlag": "5", "format": "json",
-        "formatversion": "2", "titles": "File:old name.jpg|File:Old name.jpg|File:Nothing.png|File:Page only.png|File:<x>.png",
-    }  # fmt: skip
+        "action": "query",
+        "prop": "imageinfo",
+        "iiprop": "url|size|mime|mediatype|sha1|extmetadata|timestamp",
+        "iiurlwidth": "330",
+        "iiextmetadatafilter": "LicenseShortName|LicenseUrl|Artist|Credit",
+        "redirects": "1",
+        "maxlag": "5",
+        "format": "json",
+        "formatversion": "2",
+        "titles": "File:old name.jpg|File:Old name.jpg|File:Nothing.png|File:Page only.png|File:<x>.png",
+    }
     key = found["Nothing.png"].answer_key
     assert found["old name.jpg"] == FileMetadata(
-        "old name.jpg", "New name.jpg", "ok", SHA1, "image/jpeg", 640, 480, 1000, "http://127.0.0.1:1/x.jpg", 330, 248,
-        "CC BY-SA 4.0", "https://creativecommons.org/licenses/by-sa/4.0", "Änne & Söhne", None, "2020-01-02T03:04:05Z", key,
-    )  # fmt: skip
+        "old name.jpg",
+        "New name.jpg",
+        "ok",
+        SHA1,
+        "image/jpeg",
+        640,
+        480,
+        1000,
+        "http://127.0.0.1:1/x.jpg",
+        330,
+        248,
+        "CC BY-SA 4.0",
+        "https://creativecommons.org/licenses/by-sa/4.0",
+        "Änne & Söhne",
+        None,
+        "2020-01-02T03:04:05Z",
+        key,
+    )
     assert found["Old_name.jpg"] == found["old name.jpg"]._replace(requested_name="Old_name.jpg")
     assert found["Nothing.png"] == FileMetadata("Nothing.png", "Nothing.png", "missing", answer_key=key)
     assert found["Page only.png"].status == "missing"
@@ -331,7 +379,7 @@ def test_a_corrupt_file_is_given_up_and_a_replay_knows(tmp_path: Path) -> None:
     ):  # the last has the named hash
         store = MemoryStore()
         with serving(*script) as server:
-            with pytest.raises(CorruptFile, match="A.jpg"):
+            with pytest.raises(CorruptFile, match=r"A\.jpg"):
                 clients(server, tmp_path, store, max_attempts=8)[1].download(thumbnail(server), check)
             assert len(server.received) == times
             with pytest.raises(CorruptFile):
@@ -365,7 +413,7 @@ def test_plain_text_of_anything_is_one_line(html: str) -> None:
     assert text == " ".join(text.split())
 
 
-# -- answers of the real services, recorded -----------------------------------------------------------------------------
+# -- answers of the real services, recorded ------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

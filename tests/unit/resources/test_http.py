@@ -159,7 +159,7 @@ def test_nothing_is_sent_to_wikimedia_without_a_contact(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="MLM_CONTACT"):
         transport.fetch(request_to("https://en.wikipedia.org"), parse)
     with serving(Reply(302, headers={"Location": "https://upload.wikimedia.org/x.jpg"})) as server:
-        with pytest.raises(Refused, match="upload.wikimedia.org"):
+        with pytest.raises(Refused, match=r"upload\.wikimedia\.org"):
             transport.fetch(request_to(server.url, "files"), parse)
         assert len(server.received) == 1
     assert sum(transport.requests.values()) == 1
@@ -264,6 +264,31 @@ def test_a_replay_meets_what_was_given_up_and_a_fetch_asks_again(tmp_path: Path)
             assert str(first.value) == str(second.value)
         assert make_transport(settings, store=store).fetch(unavailable, parse) == {"fine": True}
         assert make_transport(settings, store=store, mode="replay").fetch(unavailable, parse) == {"fine": True}
+
+
+def test_a_query_that_was_too_much_is_not_asked_twice_where_less_can_be_asked(tmp_path: Path) -> None:
+    store, settings = MemoryStore(), make_settings(tmp_path)
+    with serving(Reply(504), OK) as server:
+        request = request_to(server.url, "sparql")
+
+        def judge(answer: Answer) -> None:
+            if answer.status == 504:
+                raise QueryTimeout("too much")
+
+        for _ in range(2):
+            with pytest.raises(QueryTimeout, match="too much"):
+                make_transport(settings, store=store).fetch(request, parse, judge=judge, can_halve=True)
+            assert len(server.received) == 1
+        assert make_transport(settings, store=store).fetch(request, parse, judge=judge) == {"fine": True}
+
+
+def test_a_proxy_of_the_environment_is_not_for_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving(OK) as server:
+        assert make_transport(make_settings(tmp_path)).fetch(request_to(server.url), parse) == {"fine": True}
 
 
 def test_giving_up_never_replaces_an_answer(tmp_path: Path) -> None:

@@ -69,6 +69,12 @@ def test_addresses_without_a_name_are_none() -> None:
 
 def test_qid_of() -> None:
     assert qid_of("http://www.wikidata.org/entity/Q64") == "Q64"
-    for other in ("http://www.wikidata.org/entity/P31", "http://www.wikidata.org/.well-known/genid/ab", "Q64", "",
-                  "http://www.wikidata.org/entity/Q64\n", "http://www.wikidata.org/entity/statement/Q64-1"):  # fmt: skip
+    for other in (
+        "http://www.wikidata.org/entity/P31",
+        "http://www.wikidata.org/.well-known/genid/ab",
+        "Q64",
+        "",
+        "http://www.wikidata.org/entity/Q64\n",
+        "http://www.wikidata.org/entity/statement/Q64-1",
+    ):
         assert qid_of(other) is None

@@ -68,11 +68,9 @@ class MeasuringServer(ScriptedServer):
         return max(sum(start <= t < start + 1 for t in self.times) for start in self.times)
 
 
-def gate(
-    folder: Path, limit: Limit = Limit(1, 10.0), clock: Clock | None = None, max_wait_s: float = 600.0
-) -> HostGate:
+def gate(folder: Path, clock: Clock | None = None, max_wait_s: float = 600.0) -> HostGate:
     clock = clock or Clock()
-    return HostGate(folder, "files-host", limit, max_wait_s=max_wait_s, sleep=clock.sleep, now=clock.now)
+    return HostGate(folder, "files-host", Limit(1, 10.0), max_wait_s=max_wait_s, sleep=clock.sleep, now=clock.now)
 
 
 def test_four_processes_together_keep_the_limits_of_a_host(tmp_path: Path) -> None:

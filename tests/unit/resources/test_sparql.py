@@ -81,15 +81,21 @@ def test_a_stack_trace_inside_valid_json_is_a_failure() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"[]", b"null", b"{}", b'{"head":{}}', b'{"head":{"vars":["a"]}}', b'{"head":{"vars":["a"]},"results":{}}',
-        b'{"head":{"vars":["a"]},"results":{"bindings":{"a":1}}}', b'{"head":{"vars":["a"]},"results":{"bindings":[1]}}',
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"head":{}}',
+        b'{"head":{"vars":["a"]}}',
+        b'{"head":{"vars":["a"]},"results":{}}',
+        b'{"head":{"vars":["a"]},"results":{"bindings":{"a":1}}}',
+        b'{"head":{"vars":["a"]},"results":{"bindings":[1]}}',
         b'{"head":{"vars":["a"]},"results":{"bindings":[{"b":{"type":"uri","value":"x"}}]}}',
         b'{"head":{"vars":["a"]},"results":{"bindings":[{"a":{"type":"uri"}}]}}',
         b'{"head":{"vars":["a"]},"results":{"bindings":[{"a":{"type":"uri","value":1}}]}}',
         b'{"head":{"vars":["a"]},"results":{"bindings":[{"a":{"value":"x"}}]}}',
         b'{"exception":"x","status":"ERROR"}',
     ],
-)  # fmt: skip
+)
 def test_json_that_is_no_results_document_is_a_failure(body: bytes) -> None:
     with pytest.raises(Retry):
         read_rows(answer(body))
