@@ -40,9 +40,10 @@ def gather_images(
 
     `progress` is told how many names are done. In a replay pictures are made again from the stored downloads.
     """
-    metadata = {one.requested_name: one for one in commons.file_metadata(names)}
+    metadata, unanswered = _metadata(names, commons, settings.files_batch)
     distinct = {one.sha1: one for one in metadata.values() if _refusal(one, settings) is None}
     gathered = {name: _record(one, _refusal(one, settings)) for name, one in metadata.items()}
+    gathered |= {name: {"status": "unavailable", "is_svg": False} for name in unanswered}
     progress(len(names) - len(distinct))
     outcomes: dict[str, dict[str, Any]] = {}
 
@@ -62,6 +63,21 @@ def gather_images(
 def picture_path(sha1: str) -> str:
     """Return where the padded picture of the file with this SHA-1 lies in the lake."""
     return f"images/{sha1[:2]}/{sha1}-{PICTURE_VERSION}.jpg"
+
+
+def _metadata(names: Sequence[str], commons: Commons, batch: int) -> tuple[dict[str, FileMetadata], list[str]]:
+    """Return what Commons says of each name, and the names of requests that it did not answer."""
+    found: dict[str, FileMetadata] = {}
+    unanswered: list[str] = []
+    for start in range(0, len(names), batch):
+        asked = names[start : start + batch]
+        try:
+            found |= {one.requested_name: one for one in commons.file_metadata(asked)}
+        except HostDown:
+            raise
+        except (ServiceUnavailable, RequestRejected):
+            unanswered += asked
+    return found, unanswered
 
 
 def _as_done(

@@ -1,7 +1,7 @@
 """Group media: lead texts of the articles and pictures of the settlements (paper, 3.3.2)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -10,8 +10,11 @@ from mlm_assets.assets.entities import rows_of
 from mlm_assets.assets.gathering import gather_images
 from mlm_assets.assets.reporting import Progress, counts_table
 from mlm_assets.assets.stage import FetchConfig, Stage, described
+from mlm_assets.errors import RequestRejected, ServiceUnavailable
 from mlm_assets.partitions import SHARDS, SHARDS_BY_LANGUAGE
+from mlm_assets.resources.failures import HostDown
 from mlm_assets.resources.services import MODE_TAG, CommonsResource, LakeResource, WikipediaResource
+from mlm_assets.resources.wikipedia import Wikipedia
 from mlm_assets.tables import IMAGE_STATUS, SUMMARY_STATUS
 
 WIKIPEDIA_POOL = "wikipedia"
@@ -37,10 +40,8 @@ def summaries(
     titles = _titles(stage.lake.read(stage.version("settlements", shard)), lang)
     client = wikipedia.client(context.run.tags, config.refetch)
     progress = Progress(context.log.info, f"summaries {lang} of shard {shard}", len(titles))
-    records: list[dict[str, Any]] = []
-    for answer in client.lead_texts(lang, sorted(set(titles.values()))):
-        records.append(_summary(lang, answer))
-        progress.advance()
+    wanted = sorted(set(titles.values()))
+    records = list(lead_text_records(client, lang, wanted, stage.settings.titles_batch, progress.advance))
     by_title = {record.pop("_title"): record for record in records}
     rows = rows_of(
         "summaries",
@@ -82,6 +83,24 @@ def images(
     )
 
 
+def lead_text_records(
+    client: Wikipedia, lang: str, titles: Sequence[str], batch: int, progress: Callable[[int], None]
+) -> Iterator[dict[str, Any]]:
+    """Ask for lead texts, one request a batch, and yield the fields of `summaries` for each title.
+
+    Titles of a request that the service does not answer are `unavailable`; they are asked for again by the next run.
+    """
+    for start in range(0, len(titles), batch):
+        asked = titles[start : start + batch]
+        try:
+            yield from [_summary(lang, answer) for answer in client.lead_texts(lang, asked)]
+        except HostDown:
+            raise
+        except (ServiceUnavailable, RequestRejected):
+            yield from (_unavailable_summary(lang, title) for title in asked)
+        progress(len(asked))
+
+
 def _titles(settlements: Any, lang: str) -> dict[str, str]:
     """Return the article title in `lang` of each settlement that has one."""
     pairs = zip(settlements["qid"].to_pylist(), settlements["sitelinks"].to_pylist(), strict=True)
@@ -102,6 +121,10 @@ def _summary(lang: str, answer: Any) -> dict[str, Any]:
         "licence": TEXT_LICENCE if text is not None else None,
         "answer_key": answer.answer_key,
     }
+
+
+def _unavailable_summary(lang: str, title: str) -> dict[str, Any]:
+    return {"_title": title, "lang": lang, "status": "unavailable", "is_redirect": False}
 
 
 def _image_records(settlements: Sequence[dict[str, Any]], gathered: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

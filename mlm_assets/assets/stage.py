@@ -8,6 +8,7 @@ if all blocking rules hold: readers never see a version that did not pass. What 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -21,6 +22,8 @@ from mlm_assets.settings import Settings
 from mlm_assets.tables import TABLES
 
 OWNERS = ["team:dataset-maintainers"]
+MONTHLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=35), fail_window=timedelta(days=65))
+"""Tables that a refresh brings up to date are fresh for a month, and fail when a second refresh is missed."""
 CODE_VERSIONS: dict[str, str] = {}
 """Code version per table, filled by `described`; a change makes `mlm run` materialise the table again."""
 
@@ -78,6 +81,7 @@ def described(
         "owners": OWNERS,
         "kinds": kinds | {"parquet"},
         "code_version": code_version,
+        "freshness_policy": None if "release" in table.partitioned_by else MONTHLY,
         "metadata": definition_metadata(table),
         "check_specs": check_specs(name, rules, advisory),
     }

@@ -271,8 +271,11 @@ class Lake:
         """Return the rows of a version as a pyarrow table, those only where the columns of `equals` have its values."""
         import pyarrow.parquet as pq
 
+        # One thread: Arrow's pools are torn down badly when a short process ends right after a filtered read (abort).
         filters = [(column, "==", value) for column, value in (equals or {}).items()]
-        return pq.read_table(io.BytesIO(self.read_bytes(version.path)), filters=filters or None)
+        return pq.read_table(
+            io.BytesIO(self.read_bytes(version.path)), filters=filters or None, use_threads=False, pre_buffer=False
+        )
 
     # -- questions -----------------------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """Small homes that several tests look at; each is made once per test process by `mlm run` itself."""
 
 import hashlib
+import json
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +25,8 @@ class Home:
 
     path: Path
     base: str
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """The home's run summary."""
-        return summary(self.path)
+    summary: dict[str, Any]
+    """The summary of the undisturbed run (the file in the home is that of the last run)."""
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +41,7 @@ def finished(wikimedia: str, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """An undisturbed run with two shards: what all others are held against."""
     home = tmp_path_factory.mktemp("finished") / "home"
     done("run", "--home", home, "--endpoint", wikimedia, "--release", RELEASE, "--shards", "2", *BOUNDS)
-    return Home(home, wikimedia)
+    return Home(home, wikimedia, summary(home))
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -52,3 +51,9 @@ def tree(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def requests_so_far(base: str) -> dict[str, int]:
+    """Return how many requests of each service a local Wikimedia has received."""
+    with urllib.request.urlopen(f"{base}/_stats") as answer:
+        return dict(json.load(answer)["requests"])

@@ -7,7 +7,7 @@ import pytest
 
 from tests.commands import done, summary
 
-pytestmark = [pytest.mark.slow, pytest.mark.realworld, pytest.mark.xdist_group("realworld")]
+pytestmark = [pytest.mark.slow, pytest.mark.realworld]
 
 BELOW_HUMAN_SETTLEMENT = {23178, 172, 1789630, 1061703, 1744197, 691876}
 

@@ -1,9 +1,6 @@
 """Whole runs of `mlm run` on real parts: what comes out, and what must not change it."""
 
 import json
-import os
-import signal
-import time
 import urllib.request
 from pathlib import Path
 
@@ -12,15 +9,10 @@ import pytest
 
 from mlm_assets.local_wikimedia.process import running_server
 from mlm_assets.tables import LANGUAGES, VARIANTS
-from tests.assets.conftest import BOUNDS, RELEASE, SEED, Home, N, tree
-from tests.commands import done, mlm, start_mlm, summary
+from tests.assets.conftest import BOUNDS, RELEASE, SEED, Home, N, requests_so_far, tree
+from tests.commands import done, mlm, summary
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("runs")]
-
-
-def requests_so_far(base: str) -> dict[str, int]:
-    with urllib.request.urlopen(f"{base}/_stats") as answer:
-        return dict(json.load(answer)["requests"])
+pytestmark = [pytest.mark.slow]
 
 
 def test_nothing_is_lost_and_the_summary_has_its_fixed_names(finished: Home) -> None:
@@ -124,41 +116,6 @@ def test_a_misbehaving_wikimedia_gives_the_same_datasets(finished: Home, tmp_pat
     assert sum(faults.values()) >= 10, faults
     assert tree(home / "datasets") == tree(finished.path / "datasets")
     assert summary(home)["counts"] == finished.summary["counts"]
-
-
-@pytest.mark.parametrize("stage", ["refresh_entities 01", "refresh_summaries es|00", "build_datasets 2026-12"])
-def test_a_killed_run_goes_on_where_it_stopped(finished: Home, tmp_path: Path, stage: str) -> None:
-    home = tmp_path / "home"
-    command = ("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE, "--shards", "2", *BOUNDS)
-    asked_before = requests_so_far(finished.base)
-    process = start_mlm(*command)
-    assert process.stdout is not None
-    seen = []
-    for line in process.stdout:
-        seen.append(line.strip())
-        if line.strip() == stage:
-            break
-    assert stage in seen, seen
-    time.sleep(0.3)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    asked_by_killed = _difference(requests_so_far(finished.base), asked_before)
-
-    began = time.monotonic()
-    printed = done(*command)
-    assert time.monotonic() - began < 120, "the next run must not wait for a slot of the dead one"
-    assert tree(home / "datasets") == tree(finished.path / "datasets")
-    assert not [line for line in seen if line != stage and line.startswith("refresh") and f"  {line}\n" in printed]
-    # Together they asked what an undisturbed run asks, and at most the one request that was under way twice (two files).
-    together = _difference(requests_so_far(finished.base), asked_before)
-    undisturbed = finished.summary["requests"]
-    assert sum(asked_by_killed.values()) > 0
-    for service, n in together.items():
-        assert n <= undisturbed[service] + 2, (service, together, undisturbed)
-
-
-def _difference(after: dict[str, int], before: dict[str, int]) -> dict[str, int]:
-    return {service: after[service] - before[service] for service in after}
 
 
 def test_an_older_home_follows_a_changed_bound_without_a_request(finished: Home, tmp_path: Path) -> None:
