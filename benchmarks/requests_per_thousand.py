@@ -34,8 +34,7 @@ def _per_thousand(home: Path, stats: dict[str, Any]) -> dict[str, Any]:
         row for one in lake.accepted_all("images") for row in lake.read(one).select(["file", "file_sha1"]).to_pylist()
     ]
     n_files = len({row["file"] for row in images})
-    by_api = stats["requests_by_endpoint"] if "requests_by_endpoint" in stats else {}
-    commons = sum(n for name, n in by_api.items() if name.startswith("commons"))
+    commons = stats["action_api_by_wiki"]["commons.wikimedia.org"]
     return {
         "candidates": n_candidates,
         "articles": n_articles,

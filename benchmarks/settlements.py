@@ -25,16 +25,20 @@ rows AS (
 ),
 texts AS (
     SELECT qid, property, lang, 'Place ' || n AS value
-    FROM items, (SELECT unnest(['en', 'de', 'fr', 'it', 'es', 'pl']) AS lang), (SELECT unnest(['label', 'sitelink']) AS property)
+    FROM items, (SELECT unnest(['en', 'de', 'fr', 'it', 'es', 'pl']) AS lang),
+        (SELECT unnest(['label', 'sitelink']) AS property)
     WHERE (n + length(lang)) % 7 <> 0
 ),
-places AS (SELECT qid, (n * 7919 % 140000) / 1000.0 - 60 AS lat, (n * 104729 % 360000) / 1000.0 - 180 AS lon, n FROM items)
+places AS (
+    SELECT qid, (n * 7919 % 140000) / 1000.0 - 60 AS lat, (n * 104729 % 360000) / 1000.0 - 180 AS lon, n FROM items
+)
 SELECT qid, property, value, NULL AS lang, label, NULL AS country_code, NULL AS lat_deg, NULL AS lon_deg,
     NULL AS globe_qid, NULL AS statement, NULL AS answer_key FROM rows
 UNION ALL SELECT qid, property, value, lang, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM texts
 UNION ALL SELECT qid, 'P17', 'Q183', NULL, NULL, 'DE', NULL, NULL, NULL, NULL, NULL FROM places WHERE n % 10 <> 0
 UNION ALL SELECT qid, 'P625', 'Point', NULL, NULL, NULL, lat, lon, 'Q2', 's' || n, NULL FROM places WHERE n % 20 <> 0
-UNION ALL SELECT qid, 'P625', 'Point', NULL, NULL, NULL, lat + 0.01, lon, 'Q2', 't' || n, NULL FROM places WHERE n % 9 = 0
+UNION ALL SELECT qid, 'P625', 'Point', NULL, NULL, NULL, lat + 0.01, lon, 'Q2', 't' || n, NULL
+    FROM places WHERE n % 9 = 0
 """
 
 
@@ -68,13 +72,11 @@ def _write_facts(folder: Path) -> Version:
 
 
 def _decide(folder: str, facts: Version) -> dict[str, Any]:
-    import resource
-
-    import mlm_assets.assets.entities as entities
+    from mlm_assets.assets import entities
 
     lake = Lake(folder)
     stored = {name: _only_version(lake, name) for name in ("candidates", "settlement_classes")}
-    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before_mb = _peak_memory_mb()
     began = time.perf_counter()
     verdicts = lake.transform(
         "verdicts",
@@ -94,9 +96,15 @@ def _decide(folder: str, facts: Version) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "facts_per_second": round(facts.n_rows / seconds),
         "candidates_per_second": round(verdicts.num_rows / seconds),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "memory_before_mb": round(before_kib / 1024),
+        "peak_memory_mb": _peak_memory_mb(),
+        "memory_before_mb": before_mb,
     }
+
+
+def _peak_memory_mb() -> int:
+    """Return the peak of this process alone; `ru_maxrss` would be that of the parent until it is exceeded."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) // 1024
 
 
 def _only_version(lake: Lake, name: str) -> Version:

@@ -1,4 +1,4 @@
-"""Identifiers of Wikidata, and what a settlement's identifier decides for ever: its shard, its split, its place in a quota.
+"""Identifiers of Wikidata, and what a QID decides for ever: the shard, the split, the place in a quota.
 
 Nothing reaches a query or a path that has not passed `parse_qid`. Shard, split and quota use salts of their own,
 so that knowing one tells nothing about another. Numbers that depend on a home (how many shards) are arguments.

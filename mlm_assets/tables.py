@@ -17,7 +17,7 @@ LANGUAGES: Final = ("en", "de", "fr", "it", "es", "pl", "ro", "nl", "hu", "pt")
 """The ten target languages, in the order in which a label is chosen where English has none."""
 
 IMAGE_PROPERTIES: Final = ("P18", "P41", "P242", "P2716", "P948", "P3451", "P1943", "P94")
-"""Properties of Wikidata that name a picture of a settlement (paper, 3.3.2), in the order in which images are numbered."""
+"""Properties of Wikidata that name a picture of a settlement (paper, 3.3.2), in the order images are numbered."""
 
 VARIANTS: Final = ("mlm", "mlm_v2", "mlm_irle", "mlm_irle_gr")
 VARIANT_LANGUAGES: Final = {
@@ -179,7 +179,7 @@ CANDIDATES: Final = Table(
 FACTS: Final = Table(
     "facts",
     "entities",
-    "What Wikidata says of the candidates of a shard: coordinates, files, articles, classes, labels, country, population.",
+    "What Wikidata says of a shard's candidates: coordinates, files, articles, classes, labels, country, population.",
     "one value of one property of one candidate",
     ("qid", "property", "lang", "value", "statement", "country_code"),
     (

@@ -93,7 +93,7 @@ def service_urls(base: str) -> dict[str, str]:
 
 
 def endpoint_settings(endpoint: str) -> dict[str, str]:
-    """Return the settings that `--endpoint` stands for: a whole local Wikimedia on this machine, else a SPARQL service."""
+    """Return the settings of `--endpoint`: all services of a local Wikimedia (loopback), else a SPARQL endpoint."""
     return service_urls(endpoint) if is_loopback(endpoint) else {"sparql_url": endpoint}
 
 

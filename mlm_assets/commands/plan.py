@@ -45,12 +45,12 @@ def plan(settings: Settings, n_candidates: int | None) -> dict[str, Any]:
     shares = _shares(Lake(settings.lake_url or settings.home, settings.home / ".locks"))
     n = n_candidates or shares.n_candidates
     n_articles, n_files = n * shares.articles, n * shares.files
-    shards = settings.shards
+    n_partitions = settings.shards * len(LANGUAGES)
     services = {
         "sparql": _cost(settings, "sparql", settings.sparql_url, _sparql_requests(settings, n), _SPARQL_ANSWER_BYTES),
         "action_api": _cost(
             settings, "action_api", settings.wikipedia_url,
-            math.ceil(n_articles / settings.titles_batch + n_files / settings.files_batch + shards * len(LANGUAGES) / 2),
+            math.ceil(n_articles / settings.titles_batch + n_files / settings.files_batch + n_partitions / 2),
             (n_articles * _TEXT_BYTES + n_files * _METADATA_BYTES) / max(n_articles / 20 + n_files / 50, 1),
         ),
         "files": _cost(settings, "files", settings.commons_url, math.ceil(n_files), _THUMB_BYTES),
@@ -70,8 +70,8 @@ def plan(settings: Settings, n_candidates: int | None) -> dict[str, Any]:
 def show(said: dict[str, Any], console: Console) -> None:
     """Print a plan as text."""
     console.print(
-        f"{said['candidates']:,} candidates -> about {said['settlements']:,} settlements, {said['articles']:,} articles, "
-        f"{said['files']:,} files (by the {said['assumes']})"
+        f"{said['candidates']:,} candidates -> about {said['settlements']:,} settlements, "
+        f"{said['articles']:,} articles, {said['files']:,} files (by the {said['assumes']})"
     )
     table = Table()
     for column in ("service", "requests", "MB", "hours"):

@@ -48,7 +48,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        with self._stats.watch(self._name) as watch:
+        with self._stats.watch(self._name, scope["path_params"].get("host")) as watch:
             await self._answer(Request(scope, receive), _counted(send, watch))
 
     async def _answer(self, request: Request, send: Send) -> None:

@@ -66,11 +66,14 @@ class Stats:
         running = {name: service.n_now for name, service in getattr(self, "_services", {}).items()}
         self._services = {name: _Service(n_now=running.get(name, 0)) for name in SERVICES}
         self._faults: Counter[str] = Counter()
+        self._wikis: Counter[str] = Counter()
 
     @contextmanager
-    def watch(self, service: str) -> Iterator[Watch]:
-        """Count one request of `service`, from arrival to the last byte."""
+    def watch(self, service: str, wiki: str | None = None) -> Iterator[Watch]:
+        """Count one request of `service`, from arrival to the last byte; `wiki` is the wiki whose API is asked."""
         watch = Watch()
+        if wiki is not None:
+            self._wikis[wiki] += 1
         self._services[service].arrive(self._clock())
         try:
             yield watch
@@ -92,6 +95,7 @@ class Stats:
         services = self._services.items()
         return {
             "requests": {name: service.n_requests for name, service in services},
+            "action_api_by_wiki": dict(sorted(self._wikis.items())),
             "bytes": {name: service.n_bytes for name, service in services},
             "max_parallel": {name: service.max_parallel for name, service in services},
             "peak_rate_per_s": {name: service.peak_rate for name, service in services},

@@ -36,7 +36,7 @@ def test_a_killed_run_goes_on_where_it_stopped(finished: Home, tmp_path: Path, s
     assert time.monotonic() - began < 120, "the next run must not wait for a slot of the dead one"
     assert tree(home / "datasets") == tree(finished.path / "datasets")
     assert not [line for line in seen if line != stage and line.startswith("refresh") and f"  {line}\n" in printed]
-    # Together they asked what an undisturbed run asks, and at most the one request that was under way twice (two files).
+    # Together they asked what an undisturbed run asks, and twice only what was under way (two files at most).
     together = _difference(requests_so_far(finished.base), asked_before)
     undisturbed = finished.summary["requests"]
     assert sum(asked_by_killed.values()) > 0
