@@ -36,7 +36,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	MLM_HOME=$(or $(TMPDIR),/tmp)/mlm-lint DAGSTER_HOME= $(BIN)/dg check defs
+	VIRTUAL_ENV=$(abspath $(VENV)) MLM_HOME=$(or $(TMPDIR),/tmp)/mlm-lint DAGSTER_HOME= $(BIN)/dg check defs
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

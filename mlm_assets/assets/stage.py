@@ -126,6 +126,9 @@ class Stage:
         # A release asset belongs to its partition's release; a shard to the release that it is refreshed for.
         is_release = self.partition in release_window(self.settings.support_start)
         self.release: str = self.partition if is_release else run_release(context.run.tags, self.settings)
+        # Read before any input: whoever accepts another version from here on worked from other inputs than we do.
+        names = [key.to_user_string() for key in context.selected_asset_keys]
+        self._before = {name: self.lake.accepted(name, self.partition) for name in names}
         self._inputs: dict[str, str] = {}
         self._started = time.monotonic()
 
@@ -151,11 +154,10 @@ class Stage:
         n_unavailable: int = 0,
     ) -> Draft:
         """Write `rows` as a version of table `name` and audit it."""
-        before = self.lake.accepted(name, self.partition)
         version = self.lake.write(name, self.partition, rows)
         checks = [constraint_report(name, violations(TABLES[name], rows))]
         checks += [_rule_result(name, rule) for rule in rules]
-        return Draft(version, before, tuple(checks), dict(metadata or {}), n_unavailable)
+        return Draft(version, self._before[name], tuple(checks), dict(metadata or {}), n_unavailable)
 
     def publish(self, *drafts: Draft) -> Iterator[dg.MaterializeResult]:
         """Accept the drafts if all of them are sound, and report each; a draft that is not sound fails the run."""

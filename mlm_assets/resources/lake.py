@@ -221,7 +221,7 @@ class Lake:
         n_unavailable: int = 0,
         expected: Accepted | None,
     ) -> Accepted:
-        """Make `version` the one that readers see, if `expected` still is (compare-and-swap).
+        """Make `version` the one that readers see, if `expected` still is, or it is already (compare-and-swap).
 
         Raises:
             LakeConflict: somebody else moved the pointer since `expected` was read.
@@ -232,10 +232,11 @@ class Lake:
         )  # fmt: skip
         with self._pointer_lock(version.table, version.partition):
             current = self.accepted(version.table, version.partition)
-            if (current.version if current else None) != (expected.version if expected else None):
+            is_moved = (current.version if current else None) != (expected.version if expected else None)
+            if is_moved and current is not None and current.version != version.version:
                 raise LakeConflict(
                     f"{version.table} {version.partition}: another run accepted version "
-                    f"{current.version if current else None} meanwhile. Materialise it again."
+                    f"{current.version} meanwhile. Materialise it again."
                 )
             pointer = json.dumps(asdict(accepted), indent=1, ensure_ascii=False)
             self.write_bytes(self._pointer(version.table, version.partition), pointer.encode())
