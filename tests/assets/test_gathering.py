@@ -1,0 +1,122 @@
+"""From file names to pictures and statuses, over HTTP; and what happens to names that a service does not answer for."""
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from mlm_assets.assets.gathering import gather_images
+from mlm_assets.assets.media import lead_text_records
+from mlm_assets.errors import ServiceUnavailable
+from mlm_assets.local_wikimedia.process import running_server
+from mlm_assets.resources.commons import Commons
+from mlm_assets.resources.failures import HostDown
+from mlm_assets.resources.http import Transport
+from mlm_assets.resources.lake import Lake
+from mlm_assets.resources.wikipedia import LeadText
+from mlm_assets.settings import Settings, load_settings
+
+
+def _jpeg(size: tuple[int, int]) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, (200, 30, 30)).save(out, "JPEG")
+    return out.getvalue()
+
+
+BODIES = {
+    "Large.jpg": ("image/jpeg", _jpeg((800, 400))),
+    "Small.jpg": ("image/jpeg", _jpeg((90, 60))),
+    "Broken.jpg": ("image/jpeg", _jpeg((500, 400))[:300]),
+    "Copy of large.jpg": ("image/jpeg", _jpeg((800, 400))),
+    "Arms.svg": ("image/svg+xml", b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+    "Deed.pdf": ("application/pdf", b"%PDF-1.4"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "files").mkdir()
+    (folder / "wikidata.nt.gz").write_bytes(gzip.compress(b""))
+    (folder / "pages.jsonl").write_text("")
+    lines = []
+    for name, (mime, body) in BODIES.items():
+        (folder / "files" / name).write_bytes(body)
+        sha1 = hashlib.sha1(body, usedforsecurity=False).hexdigest()
+        size = {"width": 800, "height": 400} if "large" in name.lower() else {"width": 90, "height": 60}
+        about = {"Artist": {"value": "<b>Anna</b>"}, "LicenseShortName": {"value": "CC0"}}
+        lines.append({"name": name, "mime": mime, **size, "size": len(body), "sha1": sha1, "extmetadata": about})
+    lines.append({**lines[0], "name": "Vast.jpg", "width": 20_000, "height": 20_000, "sha1": "f" * 40})
+    (folder / "files.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with running_server(world=folder) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(base: str, tmp_path: Path) -> Settings:
+    return load_settings(tmp_path, commons_url=f"{base}/commons.wikimedia.org/w/api.php", max_attempts=3)
+
+
+def test_every_name_gets_a_status_and_every_picture_one_download(settings: Settings, tmp_path: Path) -> None:
+    lake, transport = Lake(tmp_path), Transport(settings, None, "fetch")
+    names = [*BODIES, "Vast.jpg", "Nowhere.jpg"]
+    done: list[int] = []
+    gathered = gather_images(names, Commons(transport, settings), lake, settings, progress=done.append)
+    assert {name: fields["status"] for name, fields in gathered.items()} == {
+        "Large.jpg": "ok",
+        "Small.jpg": "ok",
+        "Broken.jpg": "undecodable",
+        "Copy of large.jpg": "ok",
+        "Arms.svg": "ok",
+        "Deed.pdf": "unsupported_type",
+        "Vast.jpg": "too_many_pixels",
+        "Nowhere.jpg": "missing",
+    }
+    assert sum(done) == len(names)
+    assert gathered["Large.jpg"]["path"] == gathered["Copy of large.jpg"]["path"]
+    assert gathered["Arms.svg"]["is_svg"]
+    assert gathered["Large.jpg"]["author"] == "Anna"
+    for name in ("Large.jpg", "Small.jpg", "Arms.svg"):
+        data = lake.read_bytes(gathered[name]["path"])
+        assert hashlib.sha256(data).hexdigest() == gathered[name]["picture_sha256"]
+        with Image.open(io.BytesIO(data)) as picture:
+            assert (picture.size, picture.mode) == ((256, 256), "RGB")
+    # Large (once for two names), small, arms, and the broken one until it is known to be broken for good.
+    downloads = transport.requests["files"]
+    assert 4 <= downloads <= 3 + settings.max_attempts
+    again = gather_images(names[:2], Commons(transport, settings), lake, settings)
+    assert transport.requests["files"] == downloads
+    assert again["Large.jpg"]["picture_sha256"] == gathered["Large.jpg"]["picture_sha256"]
+
+
+class _Silent:
+    """A client whose service answers for some titles only: a fault that a well-kept server does not show on demand."""
+
+    def __init__(self, error: Exception, silent_on: str) -> None:
+        self._error, self._silent_on = error, silent_on
+
+    def lead_texts(self, lang: str, titles: list[str]) -> Iterator[LeadText]:
+        if self._silent_on in titles:
+            raise self._error
+        for title in titles:
+            yield LeadText(title, title, "ok", f"{title} ({lang})", 1, 1, False, "key")
+
+
+def test_titles_that_are_not_answered_for_are_unavailable_and_the_rest_goes_on() -> None:
+    client: Any = _Silent(ServiceUnavailable("no answer"), "B")
+    records = list(lead_text_records(client, "de", ["A", "B", "C", "D"], 2, lambda _: None))
+    assert {record["_title"]: record["status"] for record in records} == {
+        "A": "unavailable", "B": "unavailable", "C": "ok", "D": "ok",
+    }  # fmt: skip
+
+
+def test_a_host_that_is_down_ends_the_shard() -> None:
+    client: Any = _Silent(HostDown("away"), "A")
+    with pytest.raises(HostDown):
+        list(lead_text_records(client, "de", ["A"], 2, lambda _: None))
