@@ -22,7 +22,7 @@ def candidates(
 ) -> dg.MaterializeResult:
     """List the instances of every class, and sort them into shards."""
     stage = Stage(context, lake)
-    client = wikidata.client(context.run.tags, config.refetch)
+    client = wikidata.client(stage.transport(wikidata, config))
     classes = stage.lake.read(stage.version("settlement_classes"))["class_qid"].to_pylist()
     counts = client.count_instances(classes)
     progress = Progress(context.log.info, "instances listed", sum(counts.values()))
@@ -48,7 +48,7 @@ def facts(
 ) -> dg.MaterializeResult:
     """Ask what Wikidata says of the candidates of this shard, a few hundred at a time."""
     stage = Stage(context, lake)
-    client = wikidata.client(context.run.tags, config.refetch)
+    client = wikidata.client(stage.transport(wikidata, config))
     qids = _shard_candidates(stage)["qid"].to_pylist()
     progress = Progress(context.log.info, f"facts of shard {stage.partition}", len(qids))
     records: list[dict[str, Any]] = []

@@ -38,7 +38,7 @@ def summaries(
     stage = Stage(context, lake)
     lang, shard = stage.partition.split("|")
     titles = _titles(stage.lake.read(stage.version("settlements", shard)), lang)
-    client = wikipedia.client(context.run.tags, config.refetch)
+    client = wikipedia.client(stage.transport(wikipedia, config))
     progress = Progress(context.log.info, f"summaries {lang} of shard {shard}", len(titles))
     wanted = sorted(set(titles.values()))
     records = list(lead_text_records(client, lang, wanted, stage.settings.titles_batch, progress.advance))
@@ -67,7 +67,7 @@ def images(
     progress = Progress(context.log.info, f"files of shard {stage.partition}", len(files))
     gathered = gather_images(
         files,
-        commons.client(context.run.tags, config.refetch),
+        commons.client(stage.transport(commons, config)),
         stage.lake,
         stage.settings,
         is_replay=context.run.tags.get(MODE_TAG) == "replay",

@@ -6,6 +6,7 @@ if all blocking rules hold: readers never see a version that did not pass. What 
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,9 +17,10 @@ import dagster as dg
 from mlm_assets.assets.reporting import constraint_report, definition_metadata, materialisation_metadata
 from mlm_assets.checks.constraints import violations
 from mlm_assets.releases import release_window
+from mlm_assets.resources.http import Transport
 from mlm_assets.resources.lake import Accepted, Lake, Version
-from mlm_assets.resources.services import LakeResource, run_release
-from mlm_assets.settings import Settings
+from mlm_assets.resources.services import LakeResource, WikimediaResource, run_release
+from mlm_assets.settings import SERVICES, Settings
 from mlm_assets.tables import TABLES
 
 OWNERS = ["team:dataset-maintainers"]
@@ -130,6 +132,8 @@ class Stage:
         names = [key.to_user_string() for key in context.selected_asset_keys]
         self._before = {name: self.lake.accepted(name, self.partition) for name in names}
         self._inputs: dict[str, str] = {}
+        self._tags = context.run.tags
+        self._asked: tuple[Transport, Counter[str], Counter[str]] | None = None
         self._started = time.monotonic()
 
     def version(self, name: str, partition: str = "") -> Accepted:
@@ -137,6 +141,12 @@ class Stage:
         accepted = self.lake.require(name, partition)
         self._inputs[f"{name}/{partition}"] = accepted.version
         return accepted
+
+    def transport(self, resource: WikimediaResource, config: FetchConfig) -> Transport:
+        """Return the transport to a service; what is asked through it from now on is shown with the result."""
+        transport = resource.transport(self._tags, config.refetch)
+        self._asked = transport, Counter(transport.requests), Counter(transport.bytes)
+        return transport
 
     def setting(self, name: str) -> Any:
         """Return a setting and record that its value decided the result."""
@@ -180,6 +190,15 @@ class Stage:
         draft = self.draft(name, rows, rules=rules, metadata=metadata, n_unavailable=n_unavailable)
         return next(self.publish(draft))
 
+    def _requests(self) -> dict[str, Any]:
+        """Return requests and bytes per service since `transport` was called; stored answers count nothing."""
+        if self._asked is None:
+            return {}
+        transport, requests, received = self._asked
+        counts = {f"requests_{service}": transport.requests[service] - requests[service] for service in SERVICES}
+        sizes = {f"bytes_{service}": transport.bytes[service] - received[service] for service in SERVICES}
+        return {name: n for name, n in {**counts, **sizes}.items() if n}
+
     def _accept(self, draft: Draft) -> None:
         self.lake.accept(
             draft.version,
@@ -201,7 +220,7 @@ class Stage:
         )
         return dg.MaterializeResult(
             asset_key=version.table,
-            metadata={**shown, **draft.metadata},
+            metadata={**shown, **self._requests(), **draft.metadata},
             check_results=draft.checks,
             data_version=dg.DataVersion(version.version),
             tags={"mlm/release": self.release},

@@ -22,7 +22,7 @@ def settlement_classes(
     import pyarrow as pa
 
     stage = Stage(context, lake)
-    client = wikidata.client(context.run.tags, config.refetch)
+    client = wikidata.client(stage.transport(wikidata, config))
     hops, parents = walk_down(stage.setting("base_class"), stage.setting("hops"), client.subclasses)
     labels = client.labels(list(hops), LANGUAGES)
     rows = pa.table(

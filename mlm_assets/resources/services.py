@@ -58,25 +58,25 @@ class WikimediaResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 class WikidataResource(WikimediaResource):
     """Wikidata's query service."""
 
-    def client(self, tags: Mapping[str, str], refetch: bool = False) -> Wikidata:
-        """Return the client for a run with these tags."""
-        return Wikidata(self.transport(tags, refetch), self.lake.settings())
+    def client(self, transport: Transport) -> Wikidata:
+        """Return the client that asks through `transport`."""
+        return Wikidata(transport, self.lake.settings())
 
 
 class WikipediaResource(WikimediaResource):
     """The Action API of the Wikipedias."""
 
-    def client(self, tags: Mapping[str, str], refetch: bool = False) -> Wikipedia:
-        """Return the client for a run with these tags."""
-        return Wikipedia(self.transport(tags, refetch), self.lake.settings())
+    def client(self, transport: Transport) -> Wikipedia:
+        """Return the client that asks through `transport`."""
+        return Wikipedia(transport, self.lake.settings())
 
 
 class CommonsResource(WikimediaResource):
     """The Action API and the files of Wikimedia Commons."""
 
-    def client(self, tags: Mapping[str, str], refetch: bool = False) -> Commons:
-        """Return the client for a run with these tags."""
-        return Commons(self.transport(tags, refetch), self.lake.settings())
+    def client(self, transport: Transport) -> Commons:
+        """Return the client that asks through `transport`."""
+        return Commons(transport, self.lake.settings())
 
 
 def run_release(tags: Mapping[str, str], settings: Settings) -> str:
