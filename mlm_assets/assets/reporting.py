@@ -92,10 +92,12 @@ def _cell(value: Any) -> str:
 
 
 def counts_table(title: str, counts: Mapping[str, int], meanings: Mapping[str, str] | None = None) -> Any:
-    """Return counts by reason, largest first, as Markdown metadata, with what each reason means."""
-    lines = [f"| {title} | n | meaning |", "| --- | ---: | --- |"]
+    """Return counts by reason, largest first, as Markdown metadata; with the meanings of reasons where given."""
+    lines = [f"| {title} | n |", "| --- | ---: |"]
+    if meanings:
+        lines = [f"| {title} | n | meaning |", "| --- | ---: | --- |"]
     for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        lines.append(f"| {name} | {n:,} | {(meanings or {}).get(name, '')} |")
+        lines.append(f"| {name} | {n:,} |" + (f" {meanings.get(name, '')} |" if meanings else ""))
     return dg.MetadataValue.md("\n".join(lines))
 
 
