@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlm_assets.resources.lake import Lake, Version, conform
-from mlm_assets.tables import EARTH, FACTS, IMAGE_PROPERTIES, LANGUAGES, TABLES
+from mlm_assets.tables import EARTH, FACTS, IMAGE_PROPERTIES, LABEL_LANGUAGES, LANGUAGES, TABLES
 
 N_CANDIDATES = 250_000
 
@@ -81,7 +81,13 @@ def _decide(folder: str, facts: Version) -> dict[str, Any]:
     verdicts = lake.transform(
         "verdicts",
         {"facts": [facts], "candidates": [stored["candidates"]], "settlement_classes": [stored["settlement_classes"]]},
-        {"shard": "00", "earth": EARTH, "languages": list(LANGUAGES), "image_properties": list(IMAGE_PROPERTIES)},
+        {
+            "shard": "00",
+            "earth": EARTH,
+            "languages": list(LANGUAGES),
+            "label_languages": list(LABEL_LANGUAGES),
+            "image_properties": list(IMAGE_PROPERTIES),
+        },
     )
     accepted = lake.transform("settlements", {"verdicts": verdicts, "countries": entities.country_rows(verdicts)})
     rejected = lake.transform("rejections", {"verdicts": verdicts})

@@ -8,6 +8,7 @@ copied into the refresh manifest, and read from there by everything downstream.
 import json
 import os
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -95,6 +96,15 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is not a month; write it as 2026-12")
         return value
 
+    @field_validator("sparql_url", "wikipedia_url", "commons_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value.replace("{lang}", "en"))
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{value!r} is not an address")
+        _ = parts.port  # raises ValueError where it is no port
+        return value
+
     @field_validator("base_class")
     @classmethod
     def _base_class(cls, value: str) -> str:
@@ -159,12 +169,17 @@ def is_wikimedia(url: str) -> bool:
 def is_loopback(url: str) -> bool:
     """Tell whether the host of `url` is this machine."""
     host = host_of(url)
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def home_from_environment() -> Path:
-    """Return the home named by MLM_HOME, else by DAGSTER_HOME (they are the same folder), else the default."""
-    named = os.environ.get("MLM_HOME") or os.environ.get("DAGSTER_HOME")
+    """Return the home named by MLM_HOME, else by DAGSTER_HOME if that is one of ours, else the default."""
+    dagster_home = os.environ.get("DAGSTER_HOME", "")
+    is_ours = bool(dagster_home) and (Path(dagster_home) / SETTINGS_FILE).is_file()
+    named = os.environ.get("MLM_HOME") or (dagster_home if is_ours else "")
     return Path(named or Settings.model_fields["home"].default).absolute()
 
 
@@ -182,7 +197,8 @@ def load_settings(home: Path | None = None, *, is_fresh: bool = False, **overrid
     folder = (home or home_from_environment()).absolute()
     given = {key: value for key, value in overrides.items() if value is not None}
     kept = {} if is_fresh else read_home_settings(folder)
-    from_environment = {key for key in kept if f"MLM_{key}".upper() in os.environ}
+    # The number of shards is fixed when a home is made: there, the environment has no say.
+    from_environment = {key for key in kept if key != "shards" and f"MLM_{key}".upper() in os.environ}
     kept = {key: value for key, value in kept.items() if key not in from_environment}
     try:
         return Settings(**{**kept, **given, "home": folder})
@@ -205,4 +221,6 @@ def read_home_settings(home: Path) -> dict[str, Any]:
         kept = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise Refused(f"{path} cannot be read as JSON ({error}). Mend it or remove it.") from error
-    return dict(kept)
+    if not isinstance(kept, dict):
+        raise Refused(f"{path} is no settings file of mlm. Mend it or remove it.")
+    return kept

@@ -16,6 +16,9 @@ from mlm_assets.identifiers import QID_PATTERN
 LANGUAGES: Final = ("en", "de", "fr", "it", "es", "pl", "ro", "nl", "hu", "pt")
 """The ten target languages, in the order in which a label is chosen where English has none."""
 
+LABEL_LANGUAGES: Final = ("en", "mul", *LANGUAGES[1:])
+"""Languages of a settlement's label, in order; `mul` is Wikidata's label for all languages, used more and more."""
+
 IMAGE_PROPERTIES: Final = ("P18", "P41", "P242", "P2716", "P948", "P3451", "P1943", "P94")
 """Properties of Wikidata that name a picture of a settlement (paper, 3.3.2), in the order images are numbered."""
 
@@ -202,7 +205,7 @@ FACTS: Final = Table(
             ),
         ),
         Column("value", "VARCHAR", "QID, file name, article title, label, number or time; WKT for P625"),
-        _lang("Language of a label or article", nullable=True),
+        Column("lang", "VARCHAR", "Language of a label or article", nullable=True, allowed=LABEL_LANGUAGES),
         Column("label", "VARCHAR", "English label of the class (P31)", nullable=True),
         Column("country_code", "VARCHAR", "ISO 3166-1 code (P297) of the country (P17)", nullable=True),
         Column("lat_deg", "DOUBLE", "Latitude of P625, WGS 84 if on Earth", nullable=True),
@@ -225,7 +228,7 @@ SETTLEMENTS: Final = Table(
         Column(
             "label",
             "VARCHAR",
-            "English label, else that of the next language, else the QID",
+            "English label, else that for all languages (mul), else of the next language, else the QID",
             sources=("facts.value",),
         ),
         _lat("Latitude of the chosen coordinates", ("facts.lat_deg",)),

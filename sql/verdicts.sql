@@ -1,24 +1,26 @@
 -- verdicts: what the facts of a shard say of each of its candidates, and which rules it fails.
 -- Grain:   one candidate of the shard. Key: qid. Not stored: `settlements` and `rejections` are cut from it.
 -- Inputs:  candidates, facts (of the shard), settlement_classes.
--- Binds:   $shard, $earth, $languages and $image_properties (lists, in order of preference).
+-- Binds:   $shard, $earth, $languages, $label_languages and $image_properties (lists, in order of preference).
 -- Rule for several coordinates: the one whose summed distance to all others is least (an outlier loses);
 --          ties, and so every pair, by the statement id. Distances are squared chords, which are symmetric to the bit.
 WITH own AS (
     SELECT qid FROM candidates WHERE shard = $shard
 ),
 coordinates AS (
-    SELECT DISTINCT
-        qid, statement, lat_deg, lon_deg, globe_qid,
-        globe_qid = $earth AS is_on_earth,
-        lat_deg BETWEEN -90 AND 90 AND lon_deg BETWEEN -180 AND 180 AS is_in_range
+    -- One row per place: a deprecated statement that says the same as the best one must not count twice.
+    SELECT
+        qid, min(statement) AS statement, lat_deg, lon_deg, globe_qid,
+        coalesce(globe_qid = $earth, FALSE) AS is_on_earth,
+        coalesce(lat_deg BETWEEN -90 AND 90 AND lon_deg BETWEEN -180 AND 180, FALSE) AS is_in_range
     FROM facts
     WHERE property = 'P625'
+    GROUP BY qid, lat_deg, lon_deg, globe_qid
 ),
 globes AS (
     SELECT
         qid,
-        list_sort(list(DISTINCT globe_qid)) AS globe_qids,
+        list_sort(list(DISTINCT coalesce(globe_qid, 'unknown'))) AS globe_qids,
         bool_or(is_on_earth) AS has_earth,
         bool_or(is_on_earth AND is_in_range) AS has_valid
     FROM coordinates
@@ -74,9 +76,9 @@ articles AS (
     GROUP BY qid
 ),
 names AS (
-    SELECT qid, first(value ORDER BY list_position($languages, lang), value) AS label
+    SELECT qid, first(value ORDER BY list_position($label_languages, lang), value) AS label
     FROM facts
-    WHERE property = 'label' AND list_contains($languages, lang)
+    WHERE property = 'label' AND list_contains($label_languages, lang)
     GROUP BY qid
 ),
 classes AS (

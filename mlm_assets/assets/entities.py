@@ -11,7 +11,7 @@ from mlm_assets.assets.taxonomy import WIKIDATA_POOL
 from mlm_assets.identifiers import shard_of
 from mlm_assets.partitions import SHARDS
 from mlm_assets.resources.services import LakeResource, WikidataResource
-from mlm_assets.tables import EARTH, IMAGE_PROPERTIES, LANGUAGES, REJECTION_REASONS
+from mlm_assets.tables import EARTH, IMAGE_PROPERTIES, LABEL_LANGUAGES, LANGUAGES, REJECTION_REASONS
 
 SUM_RULE = "nothing_lost"
 
@@ -91,6 +91,7 @@ def settlements_and_rejections(context: dg.AssetExecutionContext, lake: LakeReso
             "shard": stage.partition,
             "earth": EARTH,
             "languages": list(LANGUAGES),
+            "label_languages": list(LABEL_LANGUAGES),
             "image_properties": list(IMAGE_PROPERTIES),
         },
     )

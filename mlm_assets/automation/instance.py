@@ -19,33 +19,46 @@ from mlm_assets.errors import Refused
 from mlm_assets.settings import SETTINGS_FILE, Settings, read_home_settings, use_home
 from mlm_assets.shipped import shipped_file
 
+DAGSTER_FILE: Final = "dagster.yaml"
 POOLS: Final = {"wikidata": 1, "wikipedia": 1, "commons": 1, "gpu": 1}
 """Steps that may run at once, per pool. Each service is asked by one step at a time; the GPU trains one model."""
 
 _STARTED: Final = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
 
+def is_home(folder: Path) -> bool:
+    """Tell whether a folder is a home that we made: its settings name the shards, its dagster.yaml is ours."""
+    try:
+        ours = "`mlm` copies this file" in (folder / DAGSTER_FILE).read_text("utf-8")
+        return ours and "shards" in read_home_settings(folder)
+    except (OSError, UnicodeDecodeError, Refused):
+        return False
+
+
 def check_home(settings: Settings, shards: int | None, is_fresh: bool) -> None:
     """Check that a home can be used as asked, without touching it.
 
     Raises:
-        Refused: it was made with another number of shards, or is to be removed and is not ours.
+        Refused: it was made with another number of shards, is somebody else's folder, or has an impossible name.
     """
     home = settings.home
-    if is_fresh:
-        if home.is_dir() and any(home.iterdir()) and not (home / SETTINGS_FILE).is_file():
-            raise Refused(f"{home} is no home of mlm (it has no {SETTINGS_FILE}); it is not removed.")
-        return
-    made_with = read_home_settings(home).get("shards")
+    if set(str(home)) & set("?%"):
+        raise Refused(f"The home {home} has a ? or % in its path, which Dagster's database takes for something else.")
+    is_used = home.is_dir() and any(home.iterdir())
+    if is_fresh and is_used and not is_home(home):
+        raise Refused(f"{home} is no home of mlm; it is not removed.")
+    made_with = None if is_fresh else read_home_settings(home).get("shards")
     if made_with is not None and shards is not None and made_with != shards:
         raise Refused(
             f"{home} was made with {made_with} shards, and their number is fixed. "
             f"Leave --shards out, or choose another home for {shards}."
         )
+    if (home / DAGSTER_FILE).is_file() and "`mlm` copies this file" not in (home / DAGSTER_FILE).read_text("utf-8"):
+        raise Refused(f"{home} is the home of another Dagster (its {DAGSTER_FILE} is not ours). Choose another --home.")
 
 
 def make_home(home: Path) -> None:
-    """Make the folder of the home.
+    """Make the folder of the home; a `dagster.yaml` that is there, and may have been edited, is left alone.
 
     Raises:
         Refused: it cannot be written.
@@ -53,7 +66,8 @@ def make_home(home: Path) -> None:
     try:
         home.mkdir(parents=True, exist_ok=True)
         (home / ".locks").mkdir(exist_ok=True)
-        _write(home / "dagster.yaml", shipped_file("dagster.yaml").read_text("utf-8"))
+        if not (home / DAGSTER_FILE).exists():
+            _write(home / DAGSTER_FILE, shipped_file(DAGSTER_FILE).read_text("utf-8"))
     except OSError as error:
         why = error.strerror or error
         raise Refused(f"The home {home} cannot be written: {why}. Choose another with --home.") from error
@@ -129,12 +143,15 @@ def _is_alive(pid: int, record: RunRecord) -> bool:
         return False
     except PermissionError:
         return True
-    about = Path(f"/proc/{pid}")
-    if not about.exists():
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        lines = Path("/proc/stat").read_text().splitlines()
+        booted = next(float(line.split()[1]) for line in lines if line.startswith("btime "))
+    except (OSError, StopIteration):
         return True
-    state = (about / "stat").read_text().rpartition(")")[2].split()[0]
-    began_after_run = record.start_time is not None and about.stat().st_ctime > record.start_time + 5
-    return state != "Z" and not began_after_run
+    # Field 22 of stat, in ticks after boot; the times of /proc/<pid> itself say when somebody first looked at it.
+    began = booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return fields[0] != "Z" and (record.start_time is None or began <= record.start_time + 5)
 
 
 def _write(path: Path, text: str) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 
 from mlm_assets.errors import Refused
 from mlm_assets.identifiers import parse_qid
-from mlm_assets.tables import EARTH, IMAGE_PROPERTIES, LANGUAGES
+from mlm_assets.tables import EARTH, IMAGE_PROPERTIES, LABEL_LANGUAGES, LANGUAGES
 
 PREFIXES: Final = """\
 PREFIX wd: <http://www.wikidata.org/entity/>
@@ -116,7 +116,7 @@ def listing(class_qids: Iterable[str], ending: str = "") -> str:
 def facts(qids: Sequence[str]) -> str:
     """Ask for all facts about items, one row a value: `item`, `property`, `value`, and what belongs to that value."""
     items = f"VALUES ?item {{ {values(qids)} }}"
-    filled = [branch.format(languages=_texts(LANGUAGES), sites=_sites()) for branch in _FACT_BRANCHES]
+    filled = [branch.format(languages=_texts(LABEL_LANGUAGES), sites=_sites()) for branch in _FACT_BRANCHES]
     branches = "\n  UNION\n".join(f"  {{ {items} {branch} }}" for branch in filled)
     return (
         f"{PREFIXES}SELECT ?item ?property ?value ?label ?code ?lat ?lon ?globe ?statement WHERE {{\n{branches}\n}}\n"

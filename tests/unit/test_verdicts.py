@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from mlm_assets.resources.lake import Lake, arrow_schema
-from mlm_assets.tables import EARTH, IMAGE_PROPERTIES, LANGUAGES
+from mlm_assets.tables import EARTH, IMAGE_PROPERTIES, LABEL_LANGUAGES, LANGUAGES
 
 MOON = "Q405"
 Fact = dict[str, Any]
@@ -40,7 +40,13 @@ def verdict(tmp_path: Path, *facts: Fact) -> Fact:
             "facts": [stored],
             "settlement_classes": pa.Table.from_pylist([known], schema=arrow_schema("settlement_classes")),
         },
-        {"shard": "00", "earth": EARTH, "languages": list(LANGUAGES), "image_properties": list(IMAGE_PROPERTIES)},
+        {
+            "shard": "00",
+            "earth": EARTH,
+            "languages": list(LANGUAGES),
+            "label_languages": list(LABEL_LANGUAGES),
+            "image_properties": list(IMAGE_PROPERTIES),
+        },
     ).to_pylist()[0]
 
 
@@ -55,6 +61,8 @@ def verdict(tmp_path: Path, *facts: Fact) -> Fact:
         ([CLASS, place(1, 2, MOON), PLACE, IMAGE, ARTICLE], []),
         ([CLASS, place(95, 2), IMAGE, ARTICLE], ["invalid_coordinates"]),
         ([CLASS, place(5, 182), IMAGE, ARTICLE], ["invalid_coordinates"]),
+        ([CLASS, {**PLACE, "lat_deg": None}, IMAGE, ARTICLE], ["invalid_coordinates"]),
+        ([CLASS, {**PLACE, "globe_qid": None}, IMAGE, ARTICLE], ["not_on_earth"]),
         ([CLASS, PLACE, ARTICLE], ["no_image"]),
         ([CLASS, PLACE, IMAGE, {**ARTICLE, "lang": None, "value": "x"}], ["no_article"]),
         ([CLASS, PLACE], ["no_image", "no_article"]),
@@ -71,6 +79,12 @@ def test_each_rule(tmp_path: Path, facts: list[Fact], failed: list[str]) -> None
 def test_of_two_coordinates_the_statement_id_decides(tmp_path: Path) -> None:
     found = verdict(tmp_path, CLASS, IMAGE, ARTICLE, place(1, 1, statement="b"), place(2, 2, statement="a"))
     assert (found["statement"], found["lat_deg"], found["n_coordinates"]) == ("a", 2.0, 2)
+
+
+def test_the_same_place_in_two_statements_counts_once(tmp_path: Path) -> None:
+    twice = [place(1, 1, statement="b"), place(1, 1, statement="c"), place(9, 9, statement="a")]
+    found = verdict(tmp_path, CLASS, IMAGE, ARTICLE, *twice)
+    assert (found["statement"], found["n_coordinates"]) == ("a", 2)
 
 
 def test_of_three_coordinates_the_outlier_loses(tmp_path: Path) -> None:
@@ -104,7 +118,8 @@ def test_class_labels_are_distinct_sorted_and_of_all_classes(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("labels", "label"), [({"fr": "F", "de": "D"}, "D"), ({"de": "D", "en": "E"}, "E"), ({}, "Q1")]
+    ("labels", "label"),
+    [({"fr": "F", "de": "D"}, "D"), ({"de": "D", "en": "E"}, "E"), ({"de": "D", "mul": "M"}, "M"), ({}, "Q1")],
 )
 def test_the_label_falls_back_through_the_languages(tmp_path: Path, labels: dict[str, str], label: str) -> None:
     rows = [{"property": "label", "lang": lang, "value": value} for lang, value in labels.items()]
