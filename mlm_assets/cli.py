@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 2 refused (nothing was written), 3 blocked by a check.
 """
 
+import errno
 import json
 import logging
 import sys
@@ -25,8 +26,8 @@ app = typer.Typer(
     help="MLM, the multilingual and multimodal dataset of human settlements, kept alive as Dagster assets.",
 )
 # A pipe has no width: tables and lines for scripts are not broken at the 80 columns of a terminal that is not there.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+complaints = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 Home = Annotated[
     Path | None,
@@ -89,7 +90,7 @@ def local_wikimedia(
     world: WorldFolder = None,
     faults: Faults = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8765,
 ) -> None:
     """Serve a small Wikimedia: SPARQL, Action API and files of a generated world or a folder."""
     from mlm_assets.commands.local_wikimedia import serve_world
@@ -179,7 +180,7 @@ def bases(
 def ui(
     home: Home = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 3000,
 ) -> None:
     """Serve the Dagster UI and daemon of a home, with the local Wikimedia it was made from."""
     from mlm_assets.commands.ui import serve_ui
@@ -205,6 +206,11 @@ def main() -> None:
 
 def _usage_or_raise(error: Any) -> None:
     """End with exit code 2 for wrong usage, as click words it; let everything else be seen whole."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT):
+        complaints.print(
+            f"mlm: {error.strerror}: {error.filename}. Make room or choose another home; see `mlm doctor`."
+        )
+        sys.exit(1)
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         complaints.print(f"mlm: {error.format_message()}")
         sys.exit(error.exit_code)

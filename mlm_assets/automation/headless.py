@@ -5,6 +5,7 @@ costs 0.2 s instead of 8. What is current already (made for this release, by tod
 alone, which is how a run that was killed goes on where it stopped.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,7 @@ from dagster import DagsterInstance, ExecuteInProcessResult
 from mlm_assets.assets.refresh import partitions_of
 from mlm_assets.assets.stage import is_current
 from mlm_assets.errors import BlockedByCheck, MlmError
-from mlm_assets.release.layout import dataset_folder
+from mlm_assets.release.layout import dataset_folder, n_image_files
 from mlm_assets.resources.lake import Lake
 from mlm_assets.resources.services import MODE_TAG, RELEASE_TAG, Mode
 from mlm_assets.settings import Settings
@@ -98,7 +99,14 @@ class Walk:
         if not all(is_current(self._lake, self._settings, table, partition, self._release) for table in leg.tables):
             return False
         variants = [table for table in leg.tables if table in VARIANTS]
-        return all(self._lake.exists(f"{dataset_folder(partition, name)}/{name}.json") for name in variants)
+        return all(self._is_whole(partition, name) for name in variants)
+
+    def _is_whole(self, release: str, variant: str) -> bool:
+        """Tell whether the folder of a variant has its records and all of its images."""
+        folder = dataset_folder(release, variant)
+        rows = self._lake.read(self._lake.require(variant, release))
+        n_files = len(self._lake.list_names(f"{folder}/images"))
+        return self._lake.exists(f"{folder}/{variant}.json") and n_files == n_image_files(rows)
 
     def _materialise(self, leg: Leg, partition: str, say: Callable[[str], Any]) -> None:
         say(f"{leg.job} {partition}".strip())
@@ -127,11 +135,23 @@ def _failure(leg: Leg, partition: str, result: ExecuteInProcessResult) -> MlmErr
 
 
 def _reason(result: ExecuteInProcessResult) -> str:
-    """Return the sentence of the innermost error of a failed run."""
+    """Return the sentence of our own error in a failed run, else that of the innermost error."""
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
+            while error is not None and error.cause is not None and not _is_ours(error.cls_name):
                 error = error.cause
-            return error.message.strip() if error is not None else "no reason given"
+            return _sentence(error.message) if error is not None else "no reason given"
     return "the run failed before a step began; see the UI"
+
+
+def _is_ours(class_name: str | None) -> bool:
+    def below(kind: type[MlmError]) -> set[str]:
+        return {kind.__name__}.union(*(below(child) for child in kind.__subclasses__()))
+
+    return class_name in below(MlmError)
+
+
+def _sentence(message: str) -> str:
+    """Return an error's message without the path of its class in front."""
+    return re.sub(r"^[\w.]+: ", "", message.strip())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mlm_assets.errors import Refused
-from mlm_assets.settings import Settings, is_loopback
+from mlm_assets.settings import Settings, host_of, is_loopback
 
 WORLD_FILE: Final = "world.json"
 """Where a home keeps which local world it was made from, so that the UI can serve the same one."""
@@ -39,7 +40,7 @@ class World:
             raise Refused("--generate takes the number of candidates, at least 1.")
         if self.endpoint is not None:
             parts = urlsplit(self.endpoint)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
+            if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(self.endpoint):
                 raise Refused(f"--endpoint {self.endpoint!r} is not an address; write it as http://127.0.0.1:8765.")
         if self.faults is not None and self.generate is None and self.folder is None:
             raise Refused("--faults misbehaves on a local world; give --generate or --world with it.")
@@ -63,23 +64,69 @@ class World:
         """Whether a local Wikimedia has to be started for it."""
         return self.generate is not None or self.folder is not None
 
-    def keep(self, home: Path) -> None:
-        """Write to the home which local world it was made from."""
-        said = {
-            "generate": self.generate,
-            "seed": self.seed,
-            "folder": str(self.folder.absolute()) if self.folder else None,
-        }
+    def keep(self, home: Path, source: str) -> None:
+        """Write to the home which source it was made from, and which local world the UI can serve for it."""
+        folder = str(self.folder.absolute()) if self.folder else None
+        said = {"source": source, "generate": self.generate, "seed": self.seed, "folder": folder}
         (home / WORLD_FILE).write_text(json.dumps(said) + "\n", "utf-8")
 
 
-def kept_world(home: Path) -> World:
-    """Return the local world that a home was made from; one without sources where there is none."""
+def source_of(settings: Settings) -> str:
+    """Return what the settings' services serve: the content of a local Wikimedia, whatever its port, or a host."""
+    if not is_loopback(settings.sparql_url):
+        return host_of(settings.sparql_url)
+    base = settings.sparql_url.removesuffix("/sparql")
+    try:
+        with urllib.request.urlopen(f"{base}/_world", timeout=5) as answer:  # noqa: S310 (loopback only)
+            world = json.load(answer)
+    except (OSError, ValueError):
+        return "a local service"
+    if world.get("kind") == "generated":
+        return f"generated world of {world['candidates']} candidates, seed {world['seed']}"
+    return f"world folder {world.get('folder')}"
+
+
+def check_source(home: Path, source: str) -> None:
+    """Check that a home is not fed from another source than it was made from; its answers and tables would mix.
+
+    Raises:
+        Refused: it was made from another source.
+    """
+    before = _kept(home).get("source")
+    if before is not None and before != source:
+        raise Refused(
+            f"{home} was made from another source ({before}) than {source}. Choose another --home, or start it --fresh."
+        )
+
+
+def _has_port(url: str) -> bool:
+    """Tell whether the port of `url`, if it names one, is a port."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
+
+
+def _kept(home: Path) -> dict[str, Any]:
     path = home / WORLD_FILE
     if not path.is_file():
-        return World()
-    said = json.loads(path.read_text("utf-8"))
-    return World(generate=said["generate"], seed=said["seed"], folder=Path(said["folder"]) if said["folder"] else None)
+        return {}
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path} cannot be read as JSON ({error}). Remove it.") from error
+
+
+def kept_world(home: Path) -> World:
+    """Return the local world that a home was made from; one without sources where there is none.
+
+    Raises:
+        Refused: the file that says so cannot be read.
+    """
+    said = _kept(home)
+    folder = Path(said["folder"]) if said.get("folder") else None
+    return World(generate=said.get("generate"), seed=said.get("seed", 1), folder=folder)
 
 
 def service_urls(base: str) -> dict[str, str]:

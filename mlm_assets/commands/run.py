@@ -1,6 +1,7 @@
 """`mlm run`: bring a release up to date, headless, and say what came of it."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mlm_assets.commands.endpoints import World, endpoint_settings, local_services, require_contacts
+from mlm_assets.commands.endpoints import (
+    World,
+    check_source,
+    endpoint_settings,
+    local_services,
+    require_contacts,
+    source_of,
+)
 from mlm_assets.errors import Refused
 from mlm_assets.releases import check_release, open_release
+from mlm_assets.resources.lake import Lake
 from mlm_assets.settings import SERVICES, Settings, load_settings, use_home
 
 SUMMARY_FILE = "run_summary.json"
@@ -49,17 +58,39 @@ def run(request: RunRequest, console: Console) -> dict[str, Any]:
     settings = _checked_settings(request)
     # The world is opened before the home is touched: one that cannot be read is refused, and nothing was written.
     with local_services(request.world) as urls:
+        source = source_of(load_settings(request.home, is_fresh=request.is_fresh, **{**_given(request), **urls}))
+        if not request.is_fresh and not request.is_replay:
+            check_source(settings.home, source)
         make_home(settings.home)
         with _only_run(settings.home):
             if request.is_fresh:
                 empty_home(settings.home)
                 make_home(settings.home)
-            keep_settings(settings, _to_keep(request, settings))
-            if request.world.is_local:
-                request.world.keep(settings.home)
+            keep_settings(settings, {**_given(request), "lake_url": settings.lake_url})
+            if not request.is_replay:
+                request.world.keep(settings.home, source)
             use_home(settings.home)
-            settings = load_settings(request.home, **{**request.kept, **urls, "release": settings.release})
-            return _walk(request, settings, console)
+            return _walk(request, _effective(request, settings, urls), console)
+
+
+def _given(request: RunRequest) -> dict[str, Any]:
+    """Return the settings that the arguments stand for."""
+    endpoint = request.world.endpoint
+    return {**request.kept, **(endpoint_settings(endpoint) if endpoint is not None else {})}
+
+
+def _effective(request: RunRequest, settings: Settings, urls: dict[str, str]) -> Settings:
+    """Return the settings of the run, and put them into the environment, where Dagster's assets read theirs.
+
+    A release that was made before keeps the parameters that it was made with; only an argument changes them.
+    """
+    lake = Lake(settings.lake_url or settings.home, settings.home / ".locks")
+    pinned = lake.accepted("refresh", str(settings.release))
+    inputs = pinned.inputs if pinned is not None else {}
+    was = {key.removeprefix("setting:"): value for key, value in inputs.items() if key.startswith("setting:")}
+    said = {**was, **_given(request), **urls, "release": settings.release}
+    os.environ.update({f"MLM_{name.upper()}": str(value) for name, value in said.items()})
+    return load_settings(request.home, **said)
 
 
 def _checked_settings(request: RunRequest) -> Settings:
@@ -67,9 +98,7 @@ def _checked_settings(request: RunRequest) -> Settings:
     from mlm_assets.automation.instance import check_home
 
     request.world.check()
-    given = dict(request.kept)
-    if request.world.endpoint is not None:
-        given |= endpoint_settings(request.world.endpoint)
+    given = _given(request)
     settings = load_settings(request.home, is_fresh=request.is_fresh, **given)
     release = request.release or open_release(settings, datetime.now(UTC).date())
     check_release(release, settings)
@@ -79,13 +108,6 @@ def _checked_settings(request: RunRequest) -> Settings:
     if settings.t_min > settings.t_max:
         raise Refused(f"--t-min {settings.t_min} is larger than --t-max {settings.t_max}; no cell could be kept.")
     return load_settings(request.home, is_fresh=request.is_fresh, **{**given, "release": release})
-
-
-def _to_keep(request: RunRequest, settings: Settings) -> dict[str, Any]:
-    kept: dict[str, Any] = {**request.kept, "release": settings.release}
-    if request.world.endpoint is not None:
-        kept |= endpoint_settings(request.world.endpoint)
-    return kept
 
 
 @contextmanager
@@ -108,13 +130,12 @@ def _walk(request: RunRequest, settings: Settings, console: Console) -> dict[str
     from mlm_assets.automation.headless import Walk, legs
     from mlm_assets.automation.instance import open_instance
     from mlm_assets.automation.summary import counts_of
-    from mlm_assets.resources.lake import Lake
     from mlm_assets.resources.services import Mode, shared_transport
 
     release = str(settings.release)
     mode: Mode = "replay" if request.is_replay else "fetch"
     lake = Lake(settings.lake_url or settings.home, settings.home / ".locks")
-    lake.clear_temporary("tables")
+    lake.clear_temporary()
     began = time.monotonic()
     with open_instance(settings) as instance:
         walk = Walk(settings, lake, instance, release, mode)

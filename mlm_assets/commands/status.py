@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mlm_assets.assets import stage
-from mlm_assets.errors import Refused
-from mlm_assets.settings import SETTINGS_FILE, Settings
+from mlm_assets.automation.instance import is_home
+from mlm_assets.errors import MlmError, Refused
+from mlm_assets.settings import Settings, use_home
 from mlm_assets.tables import REFRESHED, TABLES
 
 
@@ -20,7 +21,7 @@ def status(settings: Settings) -> dict[str, Any]:
     Raises:
         Refused: the folder is no home.
     """
-    if not (settings.home / SETTINGS_FILE).is_file():
+    if not is_home(settings.home):
         raise Refused(f"{settings.home} is no home of mlm yet. Make one with `mlm run`.")
     import mlm_assets.definitions  # noqa: F401 (fills the code versions that tell what is current)
     from mlm_assets.assets.refresh import partitions_of
@@ -43,11 +44,12 @@ def status(settings: Settings) -> dict[str, Any]:
                 "releases": sorted({one.release for one in accepted}),
             }
         )
+    runs = _runs(settings)
     return {
         "home": str(settings.home),
         "tables": tables,
-        "runs": _runs(settings),
-        "problems": _problems(tables, _runs(settings)),
+        "runs": runs,
+        "problems": _problems(tables, runs),
     }
 
 
@@ -68,12 +70,18 @@ def show(said: dict[str, Any], console: Console) -> None:
 
 
 def _runs(settings: Settings) -> dict[str, int]:
+    """Return how many of the last 200 runs have which status; only looks, and changes no run."""
     from collections import Counter
 
-    from mlm_assets.automation.instance import open_instance
+    from dagster import DagsterInstance
+    from sqlalchemy.exc import SQLAlchemyError
 
-    with open_instance(settings) as instance:
-        return dict(Counter(run.status.value for run in instance.get_runs(limit=200)))
+    use_home(settings.home)
+    try:
+        with DagsterInstance.get() as instance:
+            return dict(Counter(run.status.value for run in instance.get_runs(limit=200)))
+    except SQLAlchemyError as error:
+        raise MlmError(f"Dagster's database in {settings.home} cannot be read: {error.args[0]}") from error
 
 
 def _problems(tables: list[dict[str, Any]], runs: dict[str, int]) -> list[str]:

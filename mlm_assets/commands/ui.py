@@ -2,14 +2,16 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 
 from rich.console import Console
 
+from mlm_assets.automation.instance import is_home
 from mlm_assets.commands.endpoints import kept_world, local_services
 from mlm_assets.errors import Refused
-from mlm_assets.settings import SETTINGS_FILE, Settings
+from mlm_assets.settings import Settings
 from mlm_assets.shipped import shipped_file
 
 
@@ -19,8 +21,9 @@ def serve_ui(settings: Settings, host: str, port: int, console: Console) -> int:
     Raises:
         Refused: the folder is no home.
     """
-    if not (settings.home / SETTINGS_FILE).is_file():
+    if not is_home(settings.home):
         raise Refused(f"{settings.home} is no home of mlm yet. Make one with `mlm run` or `make demo`.")
+    _check_port(host, port)
     from mlm_assets.automation.instance import make_home, open_instance
 
     make_home(settings.home)
@@ -41,6 +44,20 @@ def serve_ui(settings: Settings, host: str, port: int, console: Console) -> int:
         except KeyboardInterrupt:
             process.terminate()
             return process.wait()
+
+
+def _check_port(host: str, port: int) -> None:
+    """Check that nobody listens at a port; Dagster's daemon would go on without its webserver.
+
+    Raises:
+        Refused: somebody does, or the address cannot be had.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Refused(f"{host}:{port} cannot be had ({error.strerror}). Choose another --port.") from error
 
 
 def _interrupt(*_: object) -> None:

@@ -6,6 +6,7 @@ The same rows give the same bytes: records by QID number, languages and images i
 """
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,9 +23,6 @@ class FileStore(Protocol):
     def link(self, source: str, target: str) -> None:
         """Make `target` the same file as `source`."""
 
-    def remove_tree(self, path: str) -> None:
-        """Remove all below `path`."""
-
     def move_tree(self, source: str, target: str) -> None:
         """Put folder `source` in the place of `target`."""
 
@@ -40,8 +38,7 @@ def write_dataset(store: FileStore, release: str, variant: str, rows: Any, say: 
     `rows` is a pyarrow table of the variant, sorted by QID number. `say` is told how far it is.
     """
     folder = dataset_folder(release, variant)
-    unfinished = f"datasets/{release}/.tmp-{variant}"
-    store.remove_tree(unfinished)
+    unfinished = f"datasets/{release}/.tmp-{variant}-{uuid.uuid4().hex}"
     with store.new_file(f"{unfinished}/{variant}.json") as file:
         _write_json(file, rows)
     n_images = 0
@@ -71,6 +68,11 @@ def degrees(value: float) -> str:
     """Return an angle as plain decimal text without loss and without exponent."""
     text = repr(float(value))
     return text if "e" not in text else f"{value:.12f}".rstrip("0").rstrip(".")
+
+
+def n_image_files(rows: Any) -> int:
+    """Return how many images the folder of a variant with these rows has."""
+    return sum(1 for _ in _image_files(rows))
 
 
 def _write_json(file: Path, rows: Any) -> None:

@@ -19,11 +19,13 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
-import threading
+import time
 import uuid
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -151,7 +153,10 @@ class Lake:
             return
         Path(full_target).parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(full_target).with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
-        os.link(full_source, temporary)
+        try:
+            os.link(full_source, temporary)
+        except OSError:  # a file system without hard links, or one that gives a file no more of them
+            shutil.copyfile(full_source, temporary)
         temporary.replace(full_target)
 
     def remove_tree(self, path: str) -> None:
@@ -161,12 +166,17 @@ class Lake:
 
     def move_tree(self, source: str, target: str) -> None:
         """Put the folder `source` in the place of the folder `target`."""
-        self.remove_tree(target)
         full_source, full_target = self.full_path(source), self.full_path(target)
         if self.is_local:
+            # Two renames, so that a process that is killed leaves the old folder, the new one, or none; never a part.
+            aside = Path(full_target).with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
             Path(full_target).parent.mkdir(parents=True, exist_ok=True)
-            Path(full_source).replace(full_target)
+            with suppress(FileNotFoundError):
+                Path(full_target).rename(aside)
+            Path(full_source).rename(full_target)
+            shutil.rmtree(aside, ignore_errors=True)
             return
+        self.remove_tree(target)
         # An object store has no folders to rename: file by file.
         for file in self.fs.find(full_source):
             self.fs.copy(file, full_target + str(file)[len(self._bare(full_source)) :])
@@ -180,14 +190,20 @@ class Lake:
         names = (str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in self.fs.ls(full, detail=False, refresh=True))
         return sorted(name for name in names if not name.startswith(_TEMPORARY))
 
-    def clear_temporary(self, path: str = "") -> int:
-        """Remove what killed processes left half-written below `path` (local lakes only); return how many files."""
+    def clear_temporary(self, path: str = "", older_than_s: float = 3600.0) -> int:
+        """Remove what killed processes left half-written below `path` (local lakes only); return how many entries.
+
+        What is younger than `older_than_s` may be somebody's work and stays.
+        """
         if not self.is_local:
             return 0
-        left = list((Path(self.root) / path).rglob(f"{_TEMPORARY}*"))
-        for entry in left:
-            entry.unlink(missing_ok=True)
-        return len(left)
+        n_removed = 0
+        for entry in list((Path(self.root) / path).rglob(f"{_TEMPORARY}*")):
+            with suppress(FileNotFoundError):
+                if entry.stat().st_mtime <= time.time() - older_than_s:
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                    n_removed += 1
+        return n_removed
 
     # -- tables --------------------------------------------------------------------------------------------------
 
@@ -245,16 +261,13 @@ class Lake:
     def accepted(self, name: str, partition: str = "") -> Accepted | None:
         """Return the accepted version of a table partition, None where nothing was accepted yet."""
         try:
-            return Accepted(**json.loads(self.read_bytes(self._pointer(name, partition))))
+            return self._read_pointer(self._pointer(name, partition))
         except FileNotFoundError:
             return None
 
     def accepted_all(self, name: str) -> list[Accepted]:
         """Return the accepted versions of all partitions of a table, by partition."""
-        found = []
-        for file in self.list_names(f"accepted/{name}"):
-            found.append(Accepted(**json.loads(self.read_bytes(f"accepted/{name}/{file}"))))
-        return found
+        return [self._read_pointer(f"accepted/{name}/{file}") for file in self.list_names(f"accepted/{name}")]
 
     def require(self, name: str, partition: str = "") -> Accepted:
         """Return the accepted version of a table partition.
@@ -270,13 +283,15 @@ class Lake:
 
     def read(self, version: Version, equals: Mapping[str, str] | None = None) -> Any:
         """Return the rows of a version as a pyarrow table, those only where the columns of `equals` have its values."""
+        import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
-        # One thread: Arrow's pools are torn down badly when a short process ends right after a filtered read (abort).
-        filters = [(column, "==", value) for column, value in (equals or {}).items()]
-        return pq.read_table(
-            io.BytesIO(self.read_bytes(version.path)), filters=filters or None, use_threads=False, pre_buffer=False
-        )
+        # Not `read_table`: the thread pools it starts make a short process abort now and then when it ends.
+        with pq.ParquetFile(io.BytesIO(self.read_bytes(version.path)), pre_buffer=False) as file:
+            rows = file.read(use_threads=False)
+        for column, value in (equals or {}).items():
+            rows = rows.filter(pc.equal(rows[column], value))
+        return rows
 
     # -- questions -----------------------------------------------------------------------------------------------
 
@@ -330,6 +345,18 @@ class Lake:
     def _protocol(self) -> str:
         return self.fs.protocol if isinstance(self.fs.protocol, str) else str(self.fs.protocol[0])
 
+    def _read_pointer(self, path: str) -> Accepted:
+        """Return what the pointer at `path` says; fields of a newer version of ours are passed over."""
+        data = self.read_bytes(path)
+        try:
+            said = json.loads(data)
+            return Accepted(**{name: said[name] for name in Accepted.__dataclass_fields__ if name in said})
+        except (ValueError, TypeError) as error:
+            where = self.full_path(path)
+            raise MlmError(
+                f"The pointer {where} cannot be read ({error}). Remove it; the next run makes it again."
+            ) from error
+
     def _bare(self, full: str) -> str:
         return str(self.fs._strip_protocol(full)).rstrip("/")
 
@@ -352,7 +379,6 @@ class AnswerLog:
         """Keep answers in `lake` for `release`."""
         self._lake = lake
         self._release = release
-        self._guard = threading.Lock()
 
     def path(self, request: Request) -> str:
         """Return where the answer to `request` lies."""
@@ -365,9 +391,12 @@ class AnswerLog:
             packed = self._lake.read_bytes(self.path(request))
         except FileNotFoundError:
             return None
-        header, _, body = gzip.decompress(packed).partition(b"\n")
-        said = json.loads(header)
-        return Answer(said["status"], said["headers"], body, request.key, True)
+        try:
+            header, _, body = gzip.decompress(packed).partition(b"\n")
+            said = json.loads(header)
+            return Answer(said["status"], said["headers"], body, request.key, True)
+        except (OSError, EOFError, zlib.error, ValueError, KeyError):
+            return None  # damaged: as good as none, so it is asked for again
 
     def put(self, request: Request, answer: Answer) -> None:
         """Store the answer to `request`, in place of an older one."""
