@@ -23,7 +23,15 @@ pytestmark = pytest.mark.slow
 RELEASE = "2026-12"
 WORLD = ("--generate", "40", "--seed", "5", "--shards", "2", "--t-min", "2", "--t-max", "10", "--release", RELEASE)
 CHROMIUM = shutil.which("chromium")
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+_QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @dataclass(frozen=True)
