@@ -1,6 +1,7 @@
 """Whole runs of `mlm run` on real parts: what comes out, and what must not change it."""
 
 import json
+import shutil
 import urllib.request
 from pathlib import Path
 
@@ -86,8 +87,6 @@ def test_replay_makes_everything_again_without_one_request(finished: Home, tmp_p
     home = tmp_path / "home"
     done("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE, "--shards", "2", *BOUNDS)
     before = {name: tree(home / name) for name in ("datasets", "tables", "images")}
-    import shutil
-
     for name in ("datasets", "tables", "accepted", "images"):
         shutil.rmtree(home / name)
     asked = requests_so_far(finished.base)
@@ -120,8 +119,6 @@ def test_a_misbehaving_wikimedia_gives_the_same_datasets(finished: Home, tmp_pat
 
 def test_an_older_home_follows_a_changed_bound_without_a_request(finished: Home, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    import shutil
-
     shutil.copytree(finished.path, home)
     asked = requests_so_far(finished.base)
     bounds = ("--t-min", "1", "--t-max", "10")
@@ -130,6 +127,34 @@ def test_an_older_home_follows_a_changed_bound_without_a_request(finished: Home,
     assert requests_so_far(finished.base) == asked
     assert "cell_removed" not in summary(home)["counts"]["excluded"]["mlm_irle"]
     assert finished.summary["counts"]["excluded"]["mlm_irle"]["cell_removed"] > 0
+
+
+def test_a_later_setting_does_not_change_an_earlier_release(finished: Home, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(finished.path, home)
+    done("run", "--home", home, "--endpoint", finished.base, "--release", "2027-01", "--t-min", "1")
+    assert tree(home / "datasets" / "2027-01") != tree(finished.path / "datasets" / RELEASE)
+    done("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE)
+    assert tree(home / "datasets" / RELEASE) == tree(finished.path / "datasets" / RELEASE)
+
+
+def test_a_dataset_that_lost_an_image_is_mended(finished: Home, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(finished.path, home)
+    next((home / "datasets" / RELEASE / "mlm" / "images").iterdir()).unlink()
+    done("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE)
+    assert tree(home / "datasets") == tree(finished.path / "datasets")
+
+
+def test_another_source_in_the_same_home_is_refused(finished: Home, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(finished.path, home)
+    result = mlm("run", "--home", home, "--generate", str(N + 1), "--seed", str(SEED), "--release", RELEASE)
+    assert result.returncode == 2
+    assert "was made from another source" in result.stderr
+    # The same world by another way is no other source.
+    same = mlm("run", "--home", home, "--generate", str(N), "--seed", str(SEED), "--release", RELEASE)
+    assert same.returncode == 0, same.stderr
 
 
 def test_two_runs_in_one_home_are_refused(finished: Home, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ RUN = ("run", "--generate", "20")
         ((*RUN, "--world", "{empty}"), "Choose one of --generate and --world"),
         ((*RUN, "--faults", "gremlins=0.1"), "gremlins"),
         (("run", "--endpoint", "ftp://127.0.0.1/"), "is not an address"),
+        (("run", "--endpoint", "http://127.0.0.1:99999"), "is not an address"),
         (("run", "--endpoint", "http://127.0.0.1:1", "--faults", "all=0.1"), "--faults misbehaves on a local world"),
         ((*RUN, "--shards", "0"), "MLM_SHARDS"),
         ((*RUN, "--t-min", "9", "--t-max", "3"), "--t-min 9 is larger than --t-max 3"),
@@ -41,7 +42,7 @@ def test_run_refuses(tmp_path: Path, arguments: tuple[str, ...], sentence: str) 
     assert not home.exists()
 
 
-@pytest.mark.parametrize("qid", ["q64", "Q0", "64", "Q64; DROP", "Q6４", "", "P31", "Q64\nQ65"])
+@pytest.mark.parametrize("qid", ["q64", "Q0", "64", "Q64; DROP", "Q6４", "", "P31", "Q64\nQ65", "[/b]"])
 @pytest.mark.parametrize("command", ["why", "bases"])
 def test_a_malformed_qid_is_refused_before_anything_is_asked(tmp_path: Path, command: str, qid: str) -> None:
     result = mlm(command, qid, "--home", tmp_path / "home")
@@ -83,6 +84,16 @@ def test_fresh_does_not_remove_a_folder_that_is_no_home(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "is no home of mlm" in result.stderr
     assert (tmp_path / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("option", [(), ("--fresh",)])
+def test_folders_of_others_are_left_alone(tmp_path: Path, option: tuple[str, ...]) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: true}")
+    (tmp_path / "settings.json").write_text('{"editor.tabSize": 2}')
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert mlm(*RUN, "--home", tmp_path, *option).returncode == 2
+    assert mlm(*RUN, *option, DAGSTER_HOME=str(tmp_path), MLM_HOME=str(tmp_path)).returncode == 2
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
 
 def test_plan_sends_nothing_and_adds_up(tmp_path: Path) -> None:

@@ -135,6 +135,31 @@ def test_answers_come_back_as_they_were_and_by_release(lake: Lake) -> None:
     assert AnswerLog(lake, "2027-01").get(request) is None
 
 
+def test_a_damaged_answer_is_as_good_as_none(lake: Lake) -> None:
+    request = Request("sparql", "wikidata", "POST", "http://127.0.0.1:1/sparql", {}, {"query": "ASK {}"})
+    log = AnswerLog(lake, "2026-12")
+    log.put(request, Answer(200, {}, b"{}" * 500, request.key, False))
+    whole = lake.read_bytes(log.path(request))
+    for damaged in (b"", whole[: len(whole) // 2], b"nonsense", whole[:-9] + b"xxxxxxxxx"):
+        lake.write_bytes(log.path(request), damaged)
+        assert log.get(request) is None
+
+
+def test_a_damaged_pointer_is_named(lake: Lake) -> None:
+    accept(lake, "00", rejections("Q1"))
+    lake.write_bytes("accepted/rejections/00.json", b'{"table": "rejec')
+    with pytest.raises(MlmError, match=r"00\.json cannot be read"):
+        lake.accepted("rejections", "00")
+
+
+def test_a_pointer_of_a_newer_version_is_read(lake: Lake) -> None:
+    accepted = accept(lake, "00", rejections("Q1"))
+    path = "accepted/rejections/00.json"
+    said = json.loads(lake.read_bytes(path))
+    lake.write_bytes(path, json.dumps({**said, "approved_by": "somebody"}).encode())
+    assert lake.accepted("rejections", "00") == accepted
+
+
 def test_columns_that_lack_or_do_not_fit_are_named(lake: Lake) -> None:
     with pytest.raises(MlmError, match="failed, evidence"):
         lake.write("rejections", "00", rejections("Q1").drop_columns(["failed", "evidence"]))
