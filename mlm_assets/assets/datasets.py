@@ -13,7 +13,7 @@ from mlm_assets.identifiers import quota_rank, split_of
 from mlm_assets.partitions import RELEASES
 from mlm_assets.release.layout import write_dataset
 from mlm_assets.resources.services import LakeResource
-from mlm_assets.tables import DATASETS, EXCLUSION_REASONS, VARIANT_LANGUAGES, VARIANTS
+from mlm_assets.tables import DATASETS, EXCLUSION_REASONS, TABLES, VARIANT_LANGUAGES, VARIANTS
 
 SUM_RULE = "nothing_lost"
 IRLE_VARIANTS = ("mlm_irle", "mlm_irle_gr")
@@ -235,7 +235,7 @@ def _dataset_metadata(rows: Any, variant: str) -> dict[str, Any]:
     images = pc.list_value_length(rows["images"]).to_numpy()
     texts = pc.list_value_length(rows["summaries"]).to_numpy()
     lengths = pc.utf8_length(pc.struct_field(pc.list_flatten(rows["summaries"]), "text")).to_numpy()
-    title = f"{variant}: {rows.num_rows:,} settlements"
+    title = f"{variant}: settlements"
     splits = {split: rows["split"].to_pylist().count(split) for split in ("train", "validation", "test")}
     return {
         "images": int(images.sum()),
@@ -250,7 +250,11 @@ def _dataset_metadata(rows: Any, variant: str) -> dict[str, Any]:
 def _statistics_metadata(rows: Any) -> dict[str, Any]:
     from mlm_assets.geo.plots import bars_png
 
-    records = rows.to_pylist()
+    figures = TABLES["dataset_statistics"].column("figure").allowed
+    records = sorted(
+        rows.to_pylist(),
+        key=lambda row: (VARIANTS.index(row["variant"]), figures.index(row["figure"]), -row["n"], row["item"]),
+    )
     lines = ["| variant | figure | this release | paper |", "| --- | --- | ---: | ---: |"]
     for row in records:
         if row["item"] == "":

@@ -179,5 +179,5 @@ def _per_value(rows: Any, column: str, meanings: Any = None) -> Any:
 def _map(settlements: Any) -> Any:
     from mlm_assets.geo.plots import map_png
 
-    title = f"{settlements.num_rows:,} settlements"
+    title = "Settlements of the shard"
     return picture(map_png(settlements["lat_deg"].to_numpy(), settlements["lon_deg"].to_numpy(), title), title)

@@ -4,6 +4,7 @@ Everything here is presentation; nothing decides anything. Plots come from `geo.
 """
 
 import base64
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from mlm_assets.resources.lake import Accepted, Lake, Version
 from mlm_assets.tables import TABLES, Table
 
 _PREVIEW_ROWS = 5
-_PREVIEW_CHARACTERS = 60
+_PREVIEW_CHARACTERS = 40
 
 
 def definition_metadata(table: Table) -> dict[str, Any]:
@@ -55,6 +56,13 @@ def column_lineage(table: Table) -> dg.TableColumnLineage:
     )
 
 
+def column_sources(table: Table) -> str:
+    """Return the same as Markdown: the open-source UI keeps the lineage of columns, but draws it nowhere."""
+    lines = ["| column | computed from |", "| --- | --- |"]
+    lines += [f"| {column.name} | {', '.join(column.sources)} |" for column in table.columns if column.sources]
+    return "\n".join(lines) if len(lines) > 2 else "every column comes from outside the lake"
+
+
 def materialisation_metadata(
     lake: Lake, version: Version, *, is_accepted: bool, before: Accepted | None, duration_s: float
 ) -> dict[str, Any]:
@@ -62,6 +70,7 @@ def materialisation_metadata(
     shown: dict[str, Any] = {
         "dagster/row_count": version.n_rows,
         "dagster/column_lineage": column_lineage(TABLES[version.table]),
+        "column_sources": dg.MetadataValue.md(column_sources(TABLES[version.table])),
         "version": version.version,
         "accepted": is_accepted,
         "file": dg.MetadataValue.path(lake.full_path(version.path)),
@@ -86,9 +95,23 @@ def preview(rows: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    text = text.replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= _PREVIEW_CHARACTERS else text[: _PREVIEW_CHARACTERS - 1] + "…"
+    text = " ".join(_words(value).split())
+    cut = text if len(text) <= _PREVIEW_CHARACTERS else text[: _PREVIEW_CHARACTERS - 1] + "…"
+    # What Wikipedia or Commons wrote is shown, and is no Markdown or HTML of ours.
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", cut)
+
+
+def _words(value: Any) -> str:
+    """Return a value as a reader writes it: lists and maps without the quotes and brackets of Python."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return " · ".join(_words(one) for one in value.values() if one is not None)
+    if isinstance(value, tuple):  # an entry of a map
+        return ": ".join(_words(one) for one in value)
+    if isinstance(value, list):
+        return "; ".join(_words(one) for one in value)
+    return str(value)
 
 
 def counts_table(title: str, counts: Mapping[str, int], meanings: Mapping[str, str] | None = None) -> Any:

@@ -38,10 +38,13 @@ def serve_ui(settings: Settings, host: str, port: int, console: Console) -> int:
         # Where a shell started us in the background, SIGINT is ignored; they would inherit that and never stop.
         signal.signal(signal.SIGTERM, _interrupt)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        process = subprocess.Popen(command, env=environment)  # noqa: S603 (our own interpreter and file)
+        process = None
         try:
+            process = subprocess.Popen(command, env=environment)  # noqa: S603 (our own interpreter and file)
             return process.wait()
         except KeyboardInterrupt:
+            if process is None:
+                return 0
             process.terminate()
             return process.wait()
 

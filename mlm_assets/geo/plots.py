@@ -113,9 +113,12 @@ def histogram_png(values: ArrayLike, title: str, xlabel: str, log: bool = False)
         zorder=3,
         label=f"median {_short(median)}   (n = {len(shown):,})",
     )
-    axes.legend(loc="upper right", frameon=False, fontsize=9, labelcolor=_INK)
+    # Above the plot, where no bar can be behind it.
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9, labelcolor=_INK)
     _plain_numbers(axes.yaxis)
-    if not log:
+    if log:
+        _plain_log_numbers(axes.xaxis)
+    else:
         _plain_numbers(axes.xaxis)
     return _png(figure)
 
@@ -315,6 +318,15 @@ def _plain_numbers(axis: object) -> None:
     from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))  # type: ignore[attr-defined]
+
+
+def _plain_log_numbers(axis: object) -> None:
+    """Label 1, 2 and 5 of each power of ten, as numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # type: ignore[attr-defined]
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))  # type: ignore[attr-defined]
+    axis.set_minor_formatter(NullFormatter())  # type: ignore[attr-defined]
 
 
 def _short(value: float) -> str:

@@ -12,8 +12,8 @@ from tests.commands import start_mlm
 
 pytestmark = pytest.mark.slow
 
-RATES = {"sparql": 5.0, "action_api": 20.0, "files": 20.0}
-PARALLEL = {"sparql": 1, "action_api": 2, "files": 2}
+RATES = {"sparql": 5.0, "action_api": 3.0, "files": 20.0}
+PARALLEL = {"sparql": 1, "action_api": 1, "files": 2}
 
 
 def test_no_host_sees_more_than_its_limits(tmp_path: Path) -> None:

@@ -2,19 +2,22 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
-import subprocess
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlm_assets.resources.lake import Lake
+from mlm_assets.tables import TABLES, VARIANTS
 from tests.assets.conftest import tree
 from tests.commands import done, start_mlm
 
@@ -22,16 +25,13 @@ pytestmark = pytest.mark.slow
 
 RELEASE = "2026-12"
 WORLD = ("--generate", "40", "--seed", "5", "--shards", "2", "--t-min", "2", "--t-max", "10", "--release", RELEASE)
+FOLLOWING = ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics")
 CHROMIUM = shutil.which("chromium")
+ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 _QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,36 +40,38 @@ class Ui:
 
     url: str
     home: Path
+    up_after_s: float
 
     def ask(self, query: str, **variables: Any) -> Any:
         """Send a GraphQL query and return its data."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             said = json.load(answer)
         assert "errors" not in said, said["errors"]
         return said["data"]
 
-    def launch(self, job: str, partition: str) -> str:
-        """Launch a job for one partition, as the UI does; return the run's id."""
+    def launch(self, job: str, partition: str, config: dict[str, Any] | None = None) -> str:
+        """Launch a job for one partition, as the UI does, wait until it has ended, and return its status."""
         said = self.ask(
             """mutation($p: ExecutionParams!) { launchPipelineExecution(executionParams: $p) {
-                 __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+                 __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+                 ... on RunConfigValidationInvalid { errors { message } } } }""",
             p={
                 "selector": {
                     "repositoryName": "__repository__", "repositoryLocationName": "mlm_assets", "jobName": job,
                 },
-                "runConfigData": {},
+                "runConfigData": config or {},
                 "executionMetadata": {"tags": [{"key": "dagster/partition", "value": partition}]},
             },
         )["launchPipelineExecution"]  # fmt: skip
         assert said["__typename"] == "LaunchRunSuccess", said
-        return str(said["run"]["runId"])
+        return str(wait(lambda: self._ended(said["run"]["runId"])))
 
-    def wait_for_run(self, run_id: str) -> str:
-        """Wait until a run has ended and return its status."""
+    def _ended(self, run_id: str) -> str | None:
         query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-        return str(_wait(lambda: (s := self.ask(query, id=run_id)["runOrError"]["status"]) in _ENDED and s))
+        status = self.ask(query, id=run_id)["runOrError"]["status"]
+        return status if status in ENDED else None
 
     def materialised(self, asset: str) -> list[str]:
         """Return the partitions of an asset that have been materialised."""
@@ -78,11 +80,30 @@ class Ui:
         node = self.ask(query, key={"path": [asset]})["assetNodeOrError"]
         return list(node["assetPartitionStatuses"]["materializedPartitions"])
 
+    def runs(self) -> list[dict[str, Any]]:
+        """Return all runs in which a partition of the release was touched: job, status, assets, tags."""
+        query = """{ runsOrError { ... on Runs { results { jobName status assetSelection { path }
+                     tags { key value } } } } }"""
+        found = []
+        for run in self.ask(query)["runsOrError"]["results"]:
+            tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+            if tags.get("dagster/partition", "").startswith("20"):
+                found.append({**run, "tags": tags})
+        return found
 
-_ENDED = ("SUCCESS", "FAILURE", "CANCELED")
+    def ticks_since(self, moment: float) -> int:
+        """Return how often the automation has looked at everything since `moment` (seconds since 1970)."""
+        query = """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor {
+                     sensorState { ticks(limit: 20) { timestamp endTimestamp status } } } } }"""
+        selector = {
+            "repositoryName": "__repository__", "repositoryLocationName": "mlm_assets", "sensorName": "automation",
+        }  # fmt: skip
+        ticks = self.ask(query, s=selector)["sensorOrError"]["sensorState"]["ticks"]
+        return sum(tick["timestamp"] > moment and tick["status"] in ("SKIPPED", "SUCCESS") for tick in ticks)
 
 
-def _wait(look: Any, seconds: float = 150.0) -> Any:
+def wait(look: Callable[[], Any], seconds: float = 240.0) -> Any:
+    """Return what `look` returns as soon as that is something."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = look()
@@ -92,12 +113,27 @@ def _wait(look: Any, seconds: float = 150.0) -> Any:
     raise AssertionError(f"not within {seconds} s")
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/server_info", timeout=5):
             return True
     except OSError:
         return False
+
+
+def left_of(pgid: int, home: Path) -> list[str]:
+    """Return the living processes of a process group, and those anywhere that work in `home`."""
+    found = []
+    for about in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (about / "stat").read_text().rpartition(")")[2].split()
+            is_of_home = f"MLM_HOME={home}\0".encode() in (about / "environ").read_bytes()
+            command = (about / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:120]
+        except OSError:
+            continue
+        if fields[0] != "Z" and (int(fields[2]) == pgid or is_of_home):
+            found.append(f"{about.name} {command}")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -107,82 +143,246 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = home.parent / "ui.log"
+    url = f"http://127.0.0.1:{port}"
+    began = time.monotonic()
     process = start_mlm("ui", "--home", home, "--port", str(port))
-    assert process.stdout is not None
-    # Nobody reads the pipe while tests run; a full one would stop the UI.
-    drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=log.open("w"))
+    said: list[str] = []
+    # Somebody has to read the pipe while tests run; a full one would stop the UI.
+    reader = threading.Thread(target=lambda: said.extend(process.stdout or ()), daemon=True)
+    reader.start()
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(lambda: _answers(url), 90)
-        yield Ui(url, home)
+        wait(lambda: process.poll() is not None or answers(url), 120)
+        assert process.poll() is None, "".join(said)
+        yield Ui(url, home, time.monotonic() - began)
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        _wait(lambda: not _group(process.pid), 30)
+        code = process.wait(60)
+        # A code server that has lost its parent may need a moment more.
+        deadline = time.monotonic() + 10
+        while left_of(process.pid, home) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert left_of(process.pid, home) == []
+        assert code == 0, "".join(said[-20:])
+        assert not [line for line in said if "Traceback" in line or " - ERROR - " in line]
     finally:
-        for pid in _group(process.pid):
-            os.kill(pid, signal.SIGKILL)
-        drain.wait(10)
+        for line in left_of(process.pid, home):
+            os.kill(int(line.split()[0]), signal.SIGKILL)
+        process.wait(10)
 
 
-def _group(pgid: int) -> list[int]:
-    """Return the living processes of a process group."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == pgid and fields[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found
+@pytest.fixture(scope="module")
+def followed(ui: Ui, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a refresh from the API and wait for what follows; return a home that `mlm run` made of the same world."""
+    for asset in ("refresh", *FOLLOWING):
+        assert ui.materialised(asset) == []
+    assert ui.launch("write_refresh", RELEASE) == "SUCCESS"
+    headless = tmp_path_factory.mktemp("headless") / "home"
+    done("run", "--home", headless, *WORLD)
+    wait(lambda: ui.materialised("dataset_statistics"))
+    wait(lambda: all(run["status"] in ENDED for run in ui.runs()))
+    return headless
+
+
+def test_the_ui_is_up(ui: Ui, record_property: Callable[[str, object], None]) -> None:
+    record_property("up_after_s", round(ui.up_after_s, 1))
+    query = """{ workspaceOrError { ... on Workspace { locationEntries {
+                 name loadStatus locationOrLoadError { __typename } } } } }"""
+    assert ui.ask(query)["workspaceOrError"]["locationEntries"] == [
+        {"name": "mlm_assets", "loadStatus": "LOADED", "locationOrLoadError": {"__typename": "RepositoryLocation"}}
+    ]
 
 
 def test_a_shard_is_materialised_from_the_api(ui: Ui) -> None:
-    assert ui.wait_for_run(ui.launch("refresh_entities", "01")) == "SUCCESS"
+    answers_before = {path: path.stat().st_mtime_ns for path in (ui.home / "raw" / RELEASE / "sparql").rglob("*.gz")}
+    before = Lake(ui.home).require("facts", "01")
+    # Refetched, so that the local Wikimedia behind the UI is really asked; the world has not changed meanwhile.
+    assert ui.launch("refresh_entities", "01", {"ops": {"facts": {"config": {"refetch": True}}}}) == "SUCCESS"
+    touched = [path for path, moment in answers_before.items() if path.stat().st_mtime_ns > moment]
+    assert len(touched) == 1
+    assert set((ui.home / "raw" / RELEASE / "sparql").rglob("*.gz")) == set(answers_before)
+    assert Lake(ui.home).require("facts", "01") == before
 
 
-def test_a_release_follows_its_refresh_by_automation_and_equals_a_headless_run(ui: Ui, tmp_path: Path) -> None:
-    assert ui.materialised("mlm") == []
-    assert ui.wait_for_run(ui.launch("write_refresh", RELEASE)) == "SUCCESS"
-    _wait(lambda: ui.materialised("dataset_statistics"))
-    for asset in ("eligible", "geo_cells", "members", "mlm", "mlm_v2", "mlm_irle", "mlm_irle_gr", "dataset_statistics"):
-        assert ui.materialised(asset) == [RELEASE]
-    done("run", "--home", tmp_path / "home", *WORLD)
-    by_hand = tree(tmp_path / "home" / "datasets")
-    assert by_hand
-    assert tree(ui.home / "datasets") == by_hand
+def test_exactly_the_release_that_was_refreshed_follows_by_automation(ui: Ui, followed: Path) -> None:
+    for asset in ("refresh", *FOLLOWING):
+        assert ui.materialised(asset) == [RELEASE], asset
+    runs = ui.runs()
+    assert {(run["tags"]["dagster/partition"], run["status"]) for run in runs} == {(RELEASE, "SUCCESS")}
+    by_hand = [run for run in runs if "dagster/from_automation_condition" not in run["tags"]]
+    assert [run["jobName"] for run in by_hand] == ["write_refresh"]
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_a_maintainer_sees_what_an_asset_is_and_what_is_in_it(ui: Ui, tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
+def test_what_followed_equals_a_headless_run_byte_for_byte(ui: Ui, followed: Path) -> None:
+    for folder in ("datasets", *(f"tables/{name}" for name in ("refresh", *FOLLOWING))):
+        made_headless = tree(followed / folder)
+        assert made_headless, folder
+        assert tree(ui.home / folder) == made_headless, folder
+    for name in ("refresh", *FOLLOWING):
+        assert Lake(ui.home).require(name, RELEASE) == Lake(followed).require(name, RELEASE)
 
-    with sync_playwright() as playwright:
+
+def test_every_check_passed_and_columns_know_where_they_come_from(ui: Ui, followed: Path) -> None:
+    query = """{ assetNodes { assetKey { path }
+                 assetChecksOrError { ... on AssetChecks { checks { name
+                   executionForLatestMaterialization { status } } } }
+                 assetMaterializations(limit: 1) { metadataEntries { label ... on TableColumnLineageMetadataEntry {
+                   lineage { columnName columnDeps { assetKey { path } columnName } } } } } } }"""
+    nodes = {node["assetKey"]["path"][0]: node for node in ui.ask(query)["assetNodes"]}
+    assert set(nodes) == set(TABLES)
+    for name, node in nodes.items():
+        checks = {
+            check["name"]: (check["executionForLatestMaterialization"] or {}).get("status")
+            for check in node["assetChecksOrError"]["checks"]
+        }
+        assert "constraints" in checks, name
+        assert set(checks.values()) == {"SUCCEEDED"}, (name, checks)
+        entries = {entry["label"]: entry for entry in node["assetMaterializations"][0]["metadataEntries"]}
+        assert {"dagster/row_count", "preview", "file", "accepted"} <= set(entries), name
+        lineage = {
+            column["columnName"]: {f"{dep['assetKey']['path'][0]}.{dep['columnName']}" for dep in column["columnDeps"]}
+            for column in entries["dagster/column_lineage"]["lineage"]
+        }
+        assert lineage == {
+            column.name: sources
+            for column in TABLES[name].columns
+            if (sources := {source for source in column.sources if not source.startswith(f"{name}.")})
+        }
+
+
+class Pages:
+    """Pages of the UI in a real browser, which asks nobody else."""
+
+    def __init__(self, url: str, page: Any, shots: Path) -> None:
+        self._url, self.page, self._shots = url, page, shots
+        self.complaints: list[str] = []
+        page.on("request", self._check_address)
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _check_address(self, request: Any) -> None:
+        if not request.url.startswith((self._url, "data:", "blob:", self._url.replace("http", "ws"))):
+            self.complaints.append(f"asked {request.url}")
+
+    def open(self, path: str) -> Any:
+        """Open a page; nothing may pop up over it."""
+        self.page.goto(self._url + path)
+        return self.page
+
+    def shoot(self, name: str) -> None:
+        self.page.screenshot(path=self._shots / f"{name}.png")
+
+    def metadata(self, name: str) -> Any:
+        """Return what the table of metadata shows under `name`, out of its dialog where it is long."""
+        self.page.keyboard.press("Escape")
+        label = self.page.locator("td", has_text=re.compile(f"^{name}$")).first
+        label.wait_for()
+        cell = label.locator("xpath=following-sibling::td[1]")
+        fold = cell.get_by_text("[Show Markdown]")
+        if not fold.count():
+            return cell
+        fold.click()
+        dialog = self.page.locator("[role=dialog]").last
+        dialog.wait_for()
+        return dialog
+
+
+@pytest.fixture
+def pages(ui: Ui, tmp_path: Path) -> Iterator[Pages]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET)
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.goto(f"{ui.url}/asset-groups")
-        for group in ("taxonomy", "entities", "media", "refresh", "datasets", "geo"):
-            page.get_by_text(group, exact=True).first.wait_for()
-        page.goto(f"{ui.url}/assets/settlements?view=overview")
-        for text in (
-            "Candidates on Earth with coordinates, an image and an article",  # description
-            "dataset-maintainers",  # owner
-            "DuckDB",  # kind
-            "Latitude of the chosen coordinates",  # description of a column
-            "Row count",
-        ):
-            page.get_by_text(text).first.wait_for()
-        page.goto(f"{ui.url}/assets/settlements?view=events")
-        page.get_by_text("per_country").first.wait_for()
-        row = page.locator("tr", has_text="map").last
-        row.get_by_text("Show Markdown").click()
-        shown = page.locator('img[src^="data:image/png"]')
-        shown.first.wait_for()
-        assert shown.first.evaluate("image => image.naturalWidth") > 300
-        page.screenshot(path=tmp_path / "map.png")
-        page.goto(f"{ui.url}/assets/settlements?view=checks")
-        for check in ("constraints", "nothing_lost"):
-            page.get_by_text(check).first.wait_for()
+        opened = Pages(ui.url, browser.new_page(viewport={"width": 1500, "height": 1000}), tmp_path)
+        opened.page.set_default_timeout(30_000)
+        yield opened
         browser.close()
+    assert opened.complaints == []
+
+
+def browsed(test: Any) -> Any:
+    """Mark a test that needs a browser."""
+    needs = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+    return pytest.mark.browser(needs(test))
+
+
+def picture_size(shown: Any) -> tuple[int, int]:
+    """Return width and height of the picture in place, in pixels; it must have been decoded."""
+    image = shown.locator('img[src^="data:image/png;base64,"]').first
+    image.wait_for()
+    width, height = image.evaluate(
+        "async image => { await image.decode(); return [image.naturalWidth, image.naturalHeight]; }"
+    )
+    return width, height
+
+
+@browsed
+def test_the_lineage_shows_the_groups_and_nothing_pops_up(pages: Pages) -> None:
+    page = pages.open("/asset-groups")
+    for group in sorted({table.group for table in TABLES.values()}):
+        page.get_by_text(group, exact=True).first.wait_for()
+    page.wait_for_timeout(1000)
+    assert page.locator("[role=dialog]").count() == 0
+    pages.shoot("lineage")
+
+
+@browsed
+def test_the_page_of_an_asset_says_what_it_is(ui: Ui, pages: Pages) -> None:
+    table = TABLES["settlements"]
+    page = pages.open("/assets/settlements?view=overview")
+    for text in (table.description, "dataset-maintainers", "DuckDB", "Parquet", "SQL", "Passing"):
+        page.get_by_text(text).first.wait_for()
+    for column in table.columns:
+        row = page.locator("tr", has=page.get_by_text(column.name, exact=True)).first
+        assert column.description in row.inner_text()
+        assert column.type in row.inner_text()
+    shown = re.search(r"Row count\s+([\d,]+)", page.locator("body").inner_text())
+    assert shown, "no row count"
+    assert int(shown[1].replace(",", "")) in {one.n_rows for one in Lake(ui.home).accepted_all("settlements")}
+    pages.shoot("settlements")
+
+
+@browsed
+def test_a_materialisation_shows_rows_and_a_map(ui: Ui, pages: Pages) -> None:
+    pages.open("/assets/settlements?view=events&partition=00")
+    preview = pages.metadata("preview")
+    lake = Lake(ui.home)
+    first = lake.read(lake.require("settlements", "00")).slice(0, 1).to_pylist()[0]
+    preview.get_by_text(first["qid"], exact=True).first.wait_for()
+    preview.get_by_text(first["label"], exact=True).first.wait_for()
+    for name in TABLES["settlements"].column_names:
+        assert preview.get_by_text(name, exact=True).count(), name
+    pages.shoot("preview")
+    width, height = picture_size(pages.metadata("map"))
+    assert width > height > 300
+    pages.shoot("map")
+
+
+@browsed
+def test_a_dataset_and_its_statistics_show_their_plots(pages: Pages, followed: Path) -> None:
+    pages.open(f"/assets/mlm?view=events&partition={RELEASE}")
+    for plot in ("map", "images_per_settlement", "summary_lengths"):
+        assert min(picture_size(pages.metadata(plot))) > 100
+        pages.shoot(plot)
+    pages.open(f"/assets/dataset_statistics?view=events&partition={RELEASE}")
+    pages.metadata("table_2").get_by_text("1,386,967").wait_for()
+    pages.shoot("table_2")
+    assert min(picture_size(pages.metadata("figure_2_mlm"))) > 100
+
+
+@browsed
+def test_the_checks_of_an_asset_are_shown_as_passed(pages: Pages, followed: Path) -> None:
+    for check, sentence in (("constraints", "of the registry"), ("nothing_lost", "settlements in every variant")):
+        page = pages.open(f"/assets/members?view=checks&checkDetail={check}")
+        page.get_by_text("Passed", exact=True).first.wait_for()
+        page.get_by_text(sentence).first.wait_for()
+        page.get_by_text("blocking").first.wait_for()
+        assert page.get_by_text("Succeeded", exact=True).count() == 2
+        assert page.get_by_text("Failed", exact=True).count() == 0
+        pages.shoot(check)
+
+
+def test_the_automation_rests_when_everything_has_followed(ui: Ui, followed: Path) -> None:
+    done_at = time.time()
+    n_runs = len(ui.runs())
+    wait(lambda: ui.ticks_since(done_at) >= 2, 120)
+    assert len(ui.runs()) == n_runs
+    materialised = [path["path"][0] for run in ui.runs() for path in run["assetSelection"] or ()]
+    assert sorted(materialised) == sorted(FOLLOWING), "each once, and none again"
