@@ -121,7 +121,6 @@ class Stage:
 
     def __init__(self, context: dg.AssetExecutionContext, resource: LakeResource) -> None:
         """Open the lake for this run."""
-        self.log = context.log
         self.settings: Settings = resource.settings()
         self.lake: Lake = resource.open()
         self.partition: str = context.partition_key if context.has_partition_key else ""

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mlm_assets.resources.lake import Lake
+from mlm_assets.resources.lake import Lake, open_lake
 from mlm_assets.settings import Settings
 from mlm_assets.tables import LANGUAGES
 
@@ -42,7 +42,7 @@ def plan(settings: Settings, n_candidates: int | None) -> dict[str, Any]:
 
     Shares come from the home's last run, else from the published dataset. Sends no request.
     """
-    shares = _shares(Lake(settings.lake_url or settings.home, settings.home / ".locks"))
+    shares = _shares(open_lake(settings))
     n = n_candidates or shares.n_candidates
     n_articles, n_files = n * shares.articles, n * shares.files
     n_partitions = settings.shards * len(LANGUAGES)

@@ -25,7 +25,7 @@ from mlm_assets.commands.endpoints import (
 )
 from mlm_assets.errors import Refused
 from mlm_assets.releases import check_release, open_release
-from mlm_assets.resources.lake import Lake
+from mlm_assets.resources.lake import open_lake
 from mlm_assets.settings import SERVICES, Settings, load_settings, use_home
 
 SUMMARY_FILE = "run_summary.json"
@@ -84,7 +84,7 @@ def _effective(request: RunRequest, settings: Settings, urls: dict[str, str]) ->
 
     A release that was made before keeps the parameters that it was made with; only an argument changes them.
     """
-    lake = Lake(settings.lake_url or settings.home, settings.home / ".locks")
+    lake = open_lake(settings)
     pinned = lake.accepted("refresh", str(settings.release))
     inputs = pinned.inputs if pinned is not None else {}
     was = {key.removeprefix("setting:"): value for key, value in inputs.items() if key.startswith("setting:")}
@@ -134,7 +134,7 @@ def _walk(request: RunRequest, settings: Settings, console: Console) -> dict[str
 
     release = str(settings.release)
     mode: Mode = "replay" if request.is_replay else "fetch"
-    lake = Lake(settings.lake_url or settings.home, settings.home / ".locks")
+    lake = open_lake(settings)
     lake.clear_temporary()
     began = time.monotonic()
     with open_instance(settings) as instance:

@@ -25,9 +25,9 @@ def status(settings: Settings) -> dict[str, Any]:
         raise Refused(f"{settings.home} is no home of mlm yet. Make one with `mlm run`.")
     import mlm_assets.definitions  # noqa: F401 (fills the code versions that tell what is current)
     from mlm_assets.assets.refresh import partitions_of
-    from mlm_assets.resources.lake import Lake
+    from mlm_assets.resources.lake import open_lake
 
-    lake = Lake(settings.lake_url or settings.home, settings.home / ".locks")
+    lake = open_lake(settings)
     tables = []
     for name, table in TABLES.items():
         accepted = lake.accepted_all(name)

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from mlm_assets.identifiers import parse_qid, shard_of, split_of
-from mlm_assets.resources.lake import Lake, Version
+from mlm_assets.resources.lake import Lake, Version, open_lake
 from mlm_assets.settings import Settings
 from mlm_assets.tables import (
     EXCLUSION_REASONS,
@@ -39,7 +39,7 @@ def why(text: str, settings: Settings) -> dict[str, Any]:
         MlmError: the home has no candidates yet.
     """
     qid = parse_qid(text)
-    lake = Lake(settings.lake_url or settings.home, settings.home / ".locks")
+    lake = open_lake(settings)
     listed = lake.require("candidates")
     found = lake.read(listed, {"qid": qid}).to_pylist()
     shard = found[0]["shard"] if found else shard_of(qid, settings.shards)

@@ -36,6 +36,7 @@ from filelock import FileLock
 
 from mlm_assets.errors import LakeConflict, MlmError, Refused
 from mlm_assets.resources.http import Answer, Request
+from mlm_assets.settings import Settings
 from mlm_assets.shipped import shipped_file
 from mlm_assets.tables import TABLES, Table
 
@@ -367,6 +368,15 @@ class Lake:
         self._lock_dir.mkdir(parents=True, exist_ok=True)
         lake = hashlib.sha256(self.url.encode()).hexdigest()[:12]
         return FileLock(str(self._lock_dir / f"mlm-{lake}-{name}-{file_partition(partition)}.lock"), timeout=60)
+
+
+def open_lake(settings: Settings) -> Lake:
+    """Return the lake of a home: where its settings say, else in the home itself.
+
+    Raises:
+        Refused: the file system of `lake_url` is unknown or cannot be had.
+    """
+    return Lake(settings.lake_url or settings.home, settings.home / ".locks")
 
 
 class AnswerLog:

@@ -15,7 +15,7 @@ import dagster as dg
 from mlm_assets.releases import check_release, open_release
 from mlm_assets.resources.commons import Commons
 from mlm_assets.resources.http import Transport
-from mlm_assets.resources.lake import AnswerLog, Lake
+from mlm_assets.resources.lake import AnswerLog, Lake, open_lake
 from mlm_assets.resources.wikidata import Wikidata
 from mlm_assets.resources.wikipedia import Wikipedia
 from mlm_assets.settings import Settings, load_settings
@@ -37,7 +37,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def open(self) -> Lake:
         """Open the home's lake."""
         settings = self.settings()
-        return Lake(settings.lake_url or settings.home, settings.home / ".locks")
+        return open_lake(settings)
 
 
 class WikimediaResource(dg.ConfigurableResource):  # type: ignore[type-arg]
