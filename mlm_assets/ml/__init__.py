@@ -1,0 +1,1 @@
+"""Learning from the dataset: features, the model of the paper, training, evaluation. Knows nothing of Dagster."""
