@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from mlm_assets.commands.endpoints import World
-from mlm_assets.commands.targets import Target
+from mlm_assets.commands.targets import Target, TaskName, Trainable
 from mlm_assets.errors import MlmError
 from mlm_assets.settings import Settings, home_from_environment, load_settings, use_home
 
@@ -66,6 +66,7 @@ def run(
     t_max: Annotated[int | None, typer.Option(help="Geo-cells with more settlements are split.")] = None,
     quota_total: Annotated[int | None, typer.Option(help="Settlements wanted for mlm_irle_gr.")] = None,
     to: Annotated[Target, typer.Option(help="How far to go.")] = Target.DATASETS,
+    recipe: Annotated[str | None, typer.Option(help="How models are trained: demo, paper, modern, a file.")] = None,
     replay: Annotated[
         bool, typer.Option("--replay", help="Make every table again from stored answers; no request.")
     ] = False,
@@ -75,12 +76,98 @@ def run(
     from mlm_assets.commands.run import RunRequest
     from mlm_assets.commands.run import run as run_release
 
-    kept = {"shards": shards, "t_min": t_min, "t_max": t_max, "quota_total": quota_total}
+    kept = {"shards": shards, "t_min": t_min, "t_max": t_max, "quota_total": quota_total, "recipe": recipe}
     request = RunRequest(
         _home(home), release, World(generate, seed, world, endpoint, faults), to.value, replay, fresh,
         {name: value for name, value in kept.items() if value is not None},
     )  # fmt: skip
     run_release(request, out)
+
+
+Release = Annotated[
+    str | None, typer.Option("--release", help="Release (YYYY-MM), or name of imported files; the newest by default.")
+]
+Variants = Annotated[
+    list[Trainable] | None, typer.Option("--variant", help="Variant; may be given twice. All by default.")
+]
+
+
+@app.command()
+def train(
+    home: Home = None,
+    release: Release = None,
+    variant: Variants = None,
+    task: Annotated[list[TaskName] | None, typer.Option(help="Which model; may be given again. All three.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="demo, paper, modern, as_published, or a TOML file.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order, views and dropout.", min=0)] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Train again what is up to date.")] = False,
+) -> None:
+    """Train the models of a release and print the benchmark beside the paper's tables."""
+    from mlm_assets.commands import models as command
+
+    tasks = tuple(dict.fromkeys(one.value for one in task or TaskName))
+    command.train(
+        command.TrainRequest(_home(home), release, _values(variant), tasks, recipe, seed, anew), out
+    )  # fmt: skip
+
+
+@app.command()
+def evaluate(home: Home = None, release: Release = None, variant: Variants = None) -> None:
+    """Judge the trained models of a release again, and print the benchmark beside the paper's tables."""
+    from mlm_assets.commands import models as command
+
+    command.evaluate(_settings_of(home).home, release, _values(variant), out)
+
+
+@app.command()
+def predict(
+    text: Annotated[str | None, typer.Option(help="A text: finds images, and where it is.")] = None,
+    image: Annotated[Path | None, typer.Option(help="A picture: finds texts, and where it is.")] = None,
+    lat: Annotated[float | None, typer.Option(help="Latitude in degrees: finds what lies there.")] = None,
+    lon: Annotated[float | None, typer.Option(help="Longitude in degrees.")] = None,
+    home: Home = None,
+    release: Release = None,
+    variant: Annotated[Trainable, typer.Option(help="Variant whose model answers.")] = Trainable.MLM_IRLE,
+    top: Annotated[int, typer.Option(help="So many settlements and cells.", min=1)] = 5,
+    as_json: Json = False,
+) -> None:
+    """Ask the multitask model: ranked settlements with their material, and cells with probabilities."""
+    from mlm_assets.commands import predict as command
+
+    query = command.Query(text, image, lat, lon)
+    said = command.predict(_settings_of(home), query, release, variant.value, top)
+    _print_json(said) if as_json else command.show(said, out)
+
+
+@app.command("import-hdf5")
+def import_hdf5(
+    folder: Annotated[Path, typer.Argument(help="Folder of train.h5, val.h5, test.h5, or of one such per variant.")],
+    home: Home = None,
+    variant: Annotated[Trainable | None, typer.Option(help="Variant of the files; mlm_irle by default.")] = None,
+    name: Annotated[str, typer.Option(help="Name under which models refer to them, as --release.")] = "published",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace what was imported under this name.")] = False,
+) -> None:
+    """Read the published HDF5 files, so that `mlm train --release published` reproduces the paper's tables."""
+    from mlm_assets.commands import hdf5 as command
+
+    settings = command.home_for_import(_home(home))
+    said = command.import_files(folder, settings, variant.value if variant else None, name, out.print, replace=replace)
+    for line in command.lines_of(said):
+        out.print(line)
+
+
+@app.command("export-hdf5")
+def export_hdf5(
+    target: Annotated[Path, typer.Argument(help="Folder that is made; it gets one folder per variant.")],
+    home: Home = None,
+    release: Release = None,
+    variant: Variants = None,
+) -> None:
+    """Write the features of a release in the layout of the published HDF5 files."""
+    from mlm_assets.commands import hdf5 as command
+
+    for line in command.export_release(_settings_of(home), release, _values(variant), target, out.print):
+        out.print(line)
 
 
 @app.command("local-wikimedia")
@@ -229,6 +316,10 @@ def _settings_of(home: Path | None, endpoint: str | None = None, **overrides: An
 
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def _values(variants: "list[Trainable] | None") -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.value for one in variants or ()))
 
 
 def _home(given: Path | None) -> Path:

@@ -2,15 +2,17 @@
 
 import dagster as dg
 
-from mlm_assets.assets import datasets, entities, geo, media, refresh, taxonomy
+from mlm_assets.assets import datasets, entities, features, geo, media, models, refresh, taxonomy
 from mlm_assets.automation.jobs import JOBS
+from mlm_assets.resources.device import DeviceResource
+from mlm_assets.resources.encoders import EncoderResource
 from mlm_assets.resources.services import CommonsResource, LakeResource, WikidataResource, WikipediaResource
 
 _lake = LakeResource()
 
 defs = dg.Definitions(
     assets=dg.with_source_code_references(
-        dg.load_assets_from_modules([taxonomy, entities, media, refresh, geo, datasets])
+        dg.load_assets_from_modules([taxonomy, entities, media, refresh, geo, datasets, features, models])
     ),
     jobs=JOBS,
     sensors=[
@@ -27,6 +29,8 @@ defs = dg.Definitions(
         "wikidata": WikidataResource(lake=_lake),
         "wikipedia": WikipediaResource(lake=_lake),
         "commons": CommonsResource(lake=_lake),
+        "encoders": EncoderResource(lake=_lake),
+        "device": DeviceResource(lake=_lake),
     },
     executor=dg.in_process_executor,
 )

@@ -33,6 +33,8 @@ VARIANT_LANGUAGES: Final = {
 
 EARTH: Final = "Q2"
 
+_SHA256_PATTERN: Final = "^[0-9a-f]{64}$"
+
 REJECTION_REASONS: Final = {
     "quarantined": "the query service gave no facts for this candidate alone, after every retry",
     "no_facts": "Wikidata holds nothing about this candidate any more (deleted or merged since it was listed)",
@@ -648,6 +650,150 @@ DATASET_STATISTICS: Final = Table(
     ("release",),
 )
 
+
+def _feature_columns(key: Column, *more: Column) -> tuple[Column, ...]:
+    """Return the columns of a table that says where vectors lie; all three have the same but for the key."""
+    return (
+        key,
+        Column("encoder", "VARCHAR", "Identity of the encoder: its name and version"),
+        *more,
+        Column("block", "VARCHAR", "Block of the feature store that holds the vector"),
+        Column("block_row", "BIGINT", "Row of the vector in its block", minimum=0),
+        Column("dimension", "INTEGER", "Length of the vector", minimum=1),
+    )
+
+
+IMAGE_FEATURES: Final = Table(
+    "image_features",
+    "features",
+    "Where the vector of each padded picture of a shard lies in the feature store, for each encoder that has seen it.",
+    "one picture and one encoder",
+    ("picture", "encoder"),
+    _feature_columns(
+        Column(
+            "picture",
+            "VARCHAR",
+            "Name of the padded picture in the lake: SHA-1 of the file, version of the padding",
+            sources=("images.path",),
+            pattern="^[0-9a-f]{40}-[0-9]+$",
+        )
+    ),
+    ("shard",),
+)
+
+TEXT_FEATURES: Final = Table(
+    "text_features",
+    "features",
+    "Where the vector of each lead text of a shard and language lies, for each encoder that has read it.",
+    "one text and one encoder",
+    ("text_sha256", "encoder"),
+    _feature_columns(
+        Column(
+            "text_sha256",
+            "VARCHAR",
+            "SHA-256 of the text (UTF-8)",
+            sources=("summaries.text_sha256",),
+            pattern=_SHA256_PATTERN,
+        )
+    ),
+    ("lang", "shard"),
+)
+
+CLASS_FEATURES: Final = Table(
+    "class_features",
+    "features",
+    "Where the vector of each English class label lies, for each encoder that has read it.",
+    "one class label and one encoder",
+    ("label_sha256", "encoder"),
+    _feature_columns(
+        Column(
+            "label_sha256",
+            "VARCHAR",
+            "SHA-256 of the label (UTF-8)",
+            sources=("settlements.class_labels",),
+            pattern=_SHA256_PATTERN,
+        ),
+        Column("label", "VARCHAR", "English label of a class", sources=("settlements.class_labels",)),
+    ),
+)
+
+TRAINED_VARIANTS: Final = ("mlm_irle", "mlm_irle_gr")
+"""Variants that models are trained on: retrieval and location estimation (paper, section 5)."""
+MODEL_TASKS: Final = {
+    "ir": "cross-modal retrieval alone (IR)",
+    "le": "location estimation alone (LE)",
+    "mtl": "retrieval and location estimation together (IR+LE, multitask)",
+}
+
+
+def _figure(name: str, description: str, minimum: float | None = None, maximum: float | None = None) -> Column:
+    return Column(name, "DOUBLE", description, nullable=True, minimum=minimum, maximum=maximum)
+
+
+def _model(variant: str, task: str) -> Table:
+    """Return the table of one model's training; the weights are in `models/<release>/<variant>/<task>_model/`."""
+    return Table(
+        f"{variant}/{task}_model",
+        "models",
+        f"Training of {MODEL_TASKS[task]} on {variant}; the weights lie in the folder that is linked.",
+        "one epoch",
+        ("epoch",),
+        (
+            Column(
+                "epoch",
+                "INTEGER",
+                "Number of the epoch",
+                minimum=1,
+                sources=(f"{variant}.qid", f"{variant}.split"),
+            ),
+            Column("is_best", "BOOLEAN", "Whether its weights are the ones that were kept"),
+            _figure("loss", "What was minimised, mean over the epoch"),
+            _figure("retrieval_loss", "Loss of retrieval"),
+            _figure("location_loss", "Loss of location estimation"),
+            _figure("retrieval_weight", "Learned weight of retrieval at the end of the epoch", 0),
+            _figure("location_weight", "Learned weight of location estimation at the end of the epoch", 0),
+            _figure("learning_rate", "Learning rate at the end of the epoch", 0),
+            _figure("median_rank_image_to_text", "Validation: median rank of an image's own text", 1),
+            _figure("median_rank_text_to_image", "Validation: median rank of a text's own image", 1),
+            _figure("located_image", "Validation: share of images in the right cell", 0, 1),
+            _figure("located_text", "Validation: share of texts in the right cell", 0, 1),
+            _figure("score", "Validation: what decides which epoch is kept", 0, 1),
+            Column("weights_sha256", "VARCHAR", "SHA-256 of the kept weights", pattern=_SHA256_PATTERN),
+        ),
+        ("release",),
+    )
+
+
+MODELS: Final = tuple(_model(variant, task) for variant in TRAINED_VARIANTS for task in MODEL_TASKS)
+
+
+def _benchmark(variant: str) -> Table:
+    """Return the table of one variant's scores; the whole report is `benchmark/<release>/<variant>.json`."""
+    models = tuple(f"{variant}/{task}_model.weights_sha256" for task in MODEL_TASKS)
+    return Table(
+        f"{variant}/benchmark",
+        "models",
+        f"Scores of the three models of {variant}, with intervals, beside tables 3 and 4 of the paper.",
+        "one figure of one model",
+        ("section", "model", "direction", "group", "figure"),
+        (
+            Column("section", "VARCHAR", "Part of the report: retrieval, location, full_gallery, per_language, ..."),
+            Column("model", "VARCHAR", "ir_model, le_model, mtl_model, or chance", sources=models),
+            Column("direction", "VARCHAR", "image_to_text, text_to_image, image or text; empty where it has none"),
+            Column("group", "VARCHAR", "Language, class, country or number of images; empty for all"),
+            Column("figure", "VARCHAR", "What was measured: medR, R@1, f1, median_km, ..."),
+            Column("value", "DOUBLE", "Its value", nullable=True, sources=models),
+            Column("low", "DOUBLE", "Lower end of the 95 % interval", nullable=True),
+            Column("high", "DOUBLE", "Upper end of the 95 % interval", nullable=True),
+            Column("n", "BIGINT", "Items that it was measured on", nullable=True, minimum=0),
+            Column("paper", "DOUBLE", "What the paper says, where it does", nullable=True),
+        ),
+        ("release",),
+    )
+
+
+BENCHMARKS: Final = tuple(_benchmark(variant) for variant in TRAINED_VARIANTS)
+
 TABLES: Final[dict[str, Table]] = {
     table.name: table
     for table in (
@@ -664,8 +810,15 @@ TABLES: Final[dict[str, Table]] = {
         MEMBERS,
         *DATASETS,
         DATASET_STATISTICS,
+        IMAGE_FEATURES,
+        TEXT_FEATURES,
+        CLASS_FEATURES,
+        *MODELS,
+        *BENCHMARKS,
     )
 }
 
-REFRESHED: Final = tuple(table.name for table in TABLES.values() if "release" not in table.partitioned_by)
-"""Tables that a refresh brings up to date and pins in its manifest."""
+REFRESHED: Final = tuple(
+    table.name for table in TABLES.values() if "release" not in table.partitioned_by and table.group != "features"
+)
+"""Tables that a refresh brings up to date and pins in its manifest. Features follow; a release can do without them."""

@@ -19,6 +19,11 @@ _PREVIEW_ROWS = 5
 _PREVIEW_CHARACTERS = 40
 
 
+def asset_key(name: str) -> dg.AssetKey:
+    """Return the key of the asset that fills table `name`: `mlm_irle/ir_model` lies below `mlm_irle` in the UI."""
+    return dg.AssetKey(name.split("/"))
+
+
 def definition_metadata(table: Table) -> dict[str, Any]:
     """Return what is known of a table before it is ever filled: schema with descriptions, key, grain."""
     columns = [
@@ -46,7 +51,7 @@ def column_lineage(table: Table) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {
             column.name: [
-                dg.TableColumnDep(asset_key=dg.AssetKey(source.split(".")[0]), column_name=source.split(".")[1])
+                dg.TableColumnDep(asset_key=asset_key(source.split(".")[0]), column_name=source.split(".")[1])
                 for source in column.sources
                 if source.split(".")[0] != table.name
             ]
@@ -132,11 +137,11 @@ def picture(png: bytes, caption: str) -> Any:
 def constraint_report(name: str, found: Sequence[Violation]) -> dg.AssetCheckResult:
     """Return the verdict of the registry's constraints on a version."""
     if not found:
-        return dg.AssetCheckResult(asset_key=name, check_name="constraints", passed=True)
+        return dg.AssetCheckResult(asset_key=asset_key(name), check_name="constraints", passed=True)
     lines = ["| constraint | rows that break it | for example |", "| --- | ---: | --- |"]
     lines += [f"| {violation.rule} | {violation.n_rows:,} | {violation.example} |" for violation in found]
     return dg.AssetCheckResult(
-        asset_key=name,
+        asset_key=asset_key(name),
         check_name="constraints",
         passed=False,
         severity=dg.AssetCheckSeverity.ERROR,

@@ -14,8 +14,9 @@ from typing import Any
 
 import dagster as dg
 
-from mlm_assets.assets.reporting import constraint_report, definition_metadata, materialisation_metadata
+from mlm_assets.assets.reporting import asset_key, constraint_report, definition_metadata, materialisation_metadata
 from mlm_assets.checks.constraints import violations
+from mlm_assets.ml.recipe import Recipe, load_recipe
 from mlm_assets.releases import release_window
 from mlm_assets.resources.http import Transport
 from mlm_assets.resources.lake import Accepted, Lake, Version
@@ -26,6 +27,7 @@ from mlm_assets.tables import TABLES
 OWNERS = ["team:dataset-maintainers"]
 MONTHLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=35), fail_window=timedelta(days=65))
 """Tables that a refresh brings up to date are fresh for a month, and fail when a second refresh is missed."""
+_RECIPE = "recipe:"
 CODE_VERSIONS: dict[str, str] = {}
 """Code version per table, filled by `described`; a change makes `mlm run` materialise the table again."""
 
@@ -103,14 +105,14 @@ def check_specs(
     specs = [
         dg.AssetCheckSpec(
             "constraints",
-            asset=name,
+            asset=asset_key(name),
             blocking=True,
             description="Key, nulls, allowed values, ranges and patterns of the registry.",
         )
     ]
     for is_blocking, described_rules in ((True, rules), (False, advisory)):
         specs += [
-            dg.AssetCheckSpec(rule, asset=name, blocking=is_blocking, description=text)
+            dg.AssetCheckSpec(rule, asset=asset_key(name), blocking=is_blocking, description=text)
             for rule, text in (described_rules or {}).items()
         ]
     return specs
@@ -152,6 +154,12 @@ class Stage:
         value = getattr(self.settings, name)
         self._inputs[f"setting:{name}"] = str(value)
         return value
+
+    def recipe(self) -> Recipe:
+        """Return the recipe of the settings and record what it says."""
+        recipe = load_recipe(self.settings.recipe)
+        self._inputs[f"{_RECIPE}{self.settings.recipe}"] = recipe.digest()
+        return recipe
 
     def draft(
         self,
@@ -218,7 +226,7 @@ class Stage:
             duration_s=time.monotonic() - self._started,
         )
         return dg.MaterializeResult(
-            asset_key=version.table,
+            asset_key=asset_key(version.table),
             metadata={**shown, **self._requests(), **draft.metadata},
             check_results=draft.checks,
             data_version=dg.DataVersion(version.version),
@@ -228,7 +236,7 @@ class Stage:
 
 def _rule_result(name: str, rule: Rule) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        asset_key=name,
+        asset_key=asset_key(name),
         check_name=rule.name,
         passed=rule.holds,
         severity=dg.AssetCheckSeverity.ERROR if rule.is_blocking else dg.AssetCheckSeverity.WARN,
@@ -251,6 +259,9 @@ def is_current(lake: Lake, settings: Settings, name: str, partition: str, releas
 def _is_same(lake: Lake, settings: Settings, key: str, value: str) -> bool:
     if key.startswith("setting:"):
         return str(getattr(settings, key.removeprefix("setting:"))) == value
-    name, _, partition = key.partition("/")
+    if key.startswith(_RECIPE):
+        named = key.removeprefix(_RECIPE)
+        return named == settings.recipe and load_recipe(named).digest() == value
+    name, _, partition = key.rpartition("/")
     accepted = lake.accepted(name, partition)
     return accepted is not None and accepted.version == value

@@ -8,20 +8,24 @@ alone, which is how a run that was killed goes on where it stopped.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from dagster import DagsterInstance, ExecuteInProcessResult
 
 from mlm_assets.assets.refresh import partitions_of
+from mlm_assets.assets.reporting import asset_key
 from mlm_assets.assets.stage import is_current
 from mlm_assets.errors import BlockedByCheck, MlmError
+from mlm_assets.ml.layout import MODEL_FILE, benchmark_file, model_folder
+from mlm_assets.ml.recipe import TASKS
 from mlm_assets.release.layout import dataset_folder, n_image_files
 from mlm_assets.resources.lake import Lake
 from mlm_assets.resources.services import MODE_TAG, RELEASE_TAG, Mode
 from mlm_assets.settings import Settings
-from mlm_assets.tables import VARIANTS
+from mlm_assets.tables import TRAINED_VARIANTS, VARIANTS
 
-TARGETS: Final = ("candidates", "facts", "media", "refresh", "datasets")
+TARGETS: Final = ("candidates", "facts", "media", "refresh", "datasets", "features", "models")
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -33,6 +37,8 @@ class Leg:
     job: str
     tables: tuple[str, ...]
     partitions: tuple[str, ...]
+    is_part: bool = False
+    """Whether the tables are a part of the job only."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Step:
     leg: Leg
     partition: str
     was_current: bool
+    skipped: str | None = None
+    """Why the asset itself did nothing, where it did not."""
 
 
 def legs(release: str, target: str = "datasets") -> list[Leg]:
@@ -59,8 +67,22 @@ def legs(release: str, target: str = "datasets") -> list[Leg]:
             ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics"),
             (release,),
         ),
+        Leg("features", "compute_image_features", ("image_features",), shards),
+        Leg("features", "compute_text_features", ("text_features",), tuple(partitions_of("text_features"))),
+        Leg("features", "compute_class_features", ("class_features",), ("",)),
+        *model_legs(release),
     ]
     return [leg for leg in found if TARGETS.index(leg.target) <= TARGETS.index(target)]
+
+
+def model_legs(release: str, variants: Sequence[str] = TRAINED_VARIANTS, tasks: Sequence[str] = TASKS) -> list[Leg]:
+    """Return the legs that train the models of some tasks on some variants and judge them; a retry is one model."""
+    legs = []
+    for variant in variants:
+        legs += [Leg("models", "train_models", (f"{variant}/{task}_model",), (release,), True) for task in tasks]
+        if set(tasks) == set(TASKS):
+            legs.append(Leg("models", "train_models", (f"{variant}/benchmark",), (release,), True))
+    return legs
 
 
 class Walk:
@@ -91,15 +113,16 @@ class Walk:
                 if self._mode != "replay" and self.is_done(leg, partition):
                     yield Step(leg, partition, True)
                     continue
-                self._materialise(leg, partition, say)
-                yield Step(leg, partition, False)
+                yield Step(leg, partition, False, self._materialise(leg, partition, say))
 
     def is_done(self, leg: Leg, partition: str) -> bool:
         """Tell whether nothing is left to do for a partition of a leg."""
         if not all(is_current(self._lake, self._settings, table, partition, self._release) for table in leg.tables):
             return False
         variants = [table for table in leg.tables if table in VARIANTS]
-        return all(self._is_whole(partition, name) for name in variants)
+        return all(self._is_whole(partition, name) for name in variants) and all(
+            (self._settings.home / file).is_file() for table in leg.tables for file in written_files(table, partition)
+        )
 
     def _is_whole(self, release: str, variant: str) -> bool:
         """Tell whether the folder of a variant has its records and all of its images."""
@@ -108,17 +131,39 @@ class Walk:
         n_files = len(self._lake.list_names(f"{folder}/images"))
         return self._lake.exists(f"{folder}/{variant}.json") and n_files == n_image_files(rows)
 
-    def _materialise(self, leg: Leg, partition: str, say: Callable[[str], Any]) -> None:
-        say(f"{leg.job} {partition}".strip())
+    def _materialise(self, leg: Leg, partition: str, say: Callable[[str], Any]) -> str | None:
+        what = leg.tables[0] if leg.is_part else leg.job
+        say(f"{what} {partition}".strip())
         result = self._defs.resolve_job_def(leg.job).execute_in_process(
             instance=self._instance,
             partition_key=partition or None,
+            asset_selection=[asset_key(table) for table in leg.tables] if leg.is_part else None,
             tags={RELEASE_TAG: self._release, MODE_TAG: self._mode, "mlm/headless": "true"},
             run_config=_QUIET,
             raise_on_error=False,
         )
         if not result.success:
             raise _failure(leg, partition, result)
+        return _skipped(result)
+
+
+def written_files(table: str, partition: str) -> list[Path]:
+    """Return the files, below the home, that come with a version of a table."""
+    variant, _, name = table.rpartition("/")
+    if name == "benchmark":
+        return [benchmark_file(Path(), partition, variant)]
+    task = name.removesuffix("_model")
+    return [model_folder(Path(), partition, variant, task) / MODEL_FILE] if task in TASKS else []
+
+
+def _skipped(result: ExecuteInProcessResult) -> str | None:
+    """Return why the asset of a run did nothing, where it said so."""
+    for event in result.all_events:
+        if event.is_asset_observation:
+            said = event.asset_observation_data.asset_observation.metadata.get("skipped")
+            if said is not None:
+                return str(said.value)
+    return None
 
 
 def _failure(leg: Leg, partition: str, result: ExecuteInProcessResult) -> MlmError:

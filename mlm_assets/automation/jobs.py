@@ -4,7 +4,7 @@ from typing import Final
 
 import dagster as dg
 
-from mlm_assets.tables import VARIANTS
+from mlm_assets.tables import BENCHMARKS, MODELS, VARIANTS
 
 LIST_CANDIDATES: Final = dg.define_asset_job(
     "list_candidates",
@@ -42,6 +42,30 @@ BUILD_DATASETS: Final = dg.define_asset_job(
     description="Everything of a release that follows from its refresh, in one go.",
     executor_def=dg.in_process_executor,
 )
+COMPUTE_IMAGE_FEATURES: Final = dg.define_asset_job(
+    "compute_image_features",
+    selection=["image_features"],
+    description="Vectors of one shard's pictures that have none yet.",
+    executor_def=dg.in_process_executor,
+)
+COMPUTE_TEXT_FEATURES: Final = dg.define_asset_job(
+    "compute_text_features",
+    selection=["text_features"],
+    description="Vectors of one shard's lead texts in one language that have none yet.",
+    executor_def=dg.in_process_executor,
+)
+COMPUTE_CLASS_FEATURES: Final = dg.define_asset_job(
+    "compute_class_features",
+    selection=["class_features"],
+    description="Vectors of the class labels that have none yet.",
+    executor_def=dg.in_process_executor,
+)
+TRAIN_MODELS: Final = dg.define_asset_job(
+    "train_models",
+    selection=[table.name for table in (*MODELS, *BENCHMARKS)],
+    description="The six models of a release, one after the other, and the two benchmarks.",
+    executor_def=dg.in_process_executor,
+)
 
 JOBS: Final = (
     LIST_CANDIDATES,
@@ -50,4 +74,8 @@ JOBS: Final = (
     REFRESH_IMAGES,
     WRITE_REFRESH,
     BUILD_DATASETS,
+    COMPUTE_IMAGE_FEATURES,
+    COMPUTE_TEXT_FEATURES,
+    COMPUTE_CLASS_FEATURES,
+    TRAIN_MODELS,
 )

@@ -23,10 +23,14 @@ from mlm_assets.commands.endpoints import (
     require_contacts,
     source_of,
 )
+from mlm_assets.commands.models import show_benchmark
+from mlm_assets.commands.targets import Target
 from mlm_assets.errors import Refused
+from mlm_assets.ml.recipe import load_recipe
 from mlm_assets.releases import check_release, open_release
 from mlm_assets.resources.lake import open_lake
 from mlm_assets.settings import SERVICES, Settings, load_settings, use_home
+from mlm_assets.tables import TRAINED_VARIANTS
 
 SUMMARY_FILE = "run_summary.json"
 
@@ -105,6 +109,7 @@ def _checked_settings(request: RunRequest) -> Settings:
     check_home(settings, request.kept.get("shards"), request.is_fresh)
     if not request.world.is_local and not request.is_replay:
         require_contacts(settings)
+    load_recipe(settings.recipe)
     if settings.t_min > settings.t_max:
         raise Refused(f"--t-min {settings.t_min} is larger than --t-max {settings.t_max}; no cell could be kept.")
     return load_settings(request.home, is_fresh=request.is_fresh, **{**given, "release": release})
@@ -152,6 +157,9 @@ def _walk(request: RunRequest, settings: Settings, console: Console) -> dict[str
     write_catalogue(lake, settings.home)
     _write_summary(settings.home, summary)
     _show_summary(summary, settings.home, time.monotonic() - began, console)
+    if request.target == Target.MODELS:
+        for variant in TRAINED_VARIANTS:
+            show_benchmark(settings.home, release, variant, console)
     return summary
 
 
@@ -163,6 +171,8 @@ def _show(walk: Any, walked: list[Any], console: Console) -> None:
         for step in walk.steps(walked, lambda what: None if console.is_terminal else console.print(f"  {what}")):
             bars.advance(tasks[step.leg.job])
             n_current += step.was_current
+            if step.skipped:
+                console.print(f"{step.leg.tables[0]} is skipped: {step.skipped}")
     if n_current:
         console.print(f"{n_current} of {sum(len(leg.partitions) for leg in walked)} steps were up to date already.")
 

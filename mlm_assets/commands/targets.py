@@ -1,4 +1,4 @@
-"""How far `mlm run` goes; later stages (models, release) will be added at the end."""
+"""Closed lists of words that the command line takes: how far `mlm run` goes, tasks, variants."""
 
 from enum import StrEnum
 
@@ -11,3 +11,20 @@ class Target(StrEnum):
     MEDIA = "media"
     REFRESH = "refresh"
     DATASETS = "datasets"
+    FEATURES = "features"
+    MODELS = "models"
+
+
+class TaskName(StrEnum):
+    """A model by its task."""
+
+    IR = "ir"
+    LE = "le"
+    MTL = "mtl"
+
+
+class Trainable(StrEnum):
+    """A variant that models are trained on."""
+
+    MLM_IRLE = "mlm_irle"
+    MLM_IRLE_GR = "mlm_irle_gr"

@@ -7,7 +7,7 @@ import. What a plot is attached to is the business of `assets`.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -162,6 +162,30 @@ def bars_png(
     axes.tick_params(axis="y", length=0)
     largest = max([*values, *(value for value in reference or () if value is not None), 0.0])
     axes.set_xlim(0, (largest or 1.0) * 1.16)
+    return _png(figure)
+
+
+def lines_png(series: Mapping[str, Sequence[float | None]], title: str, xlabel: str, ylabel: str = "") -> bytes:
+    """Draw one line per series over 1, 2, 3, ...; values that are None leave gaps.
+
+    Args:
+        series: name to values.
+        title: what is shown.
+        xlabel: what is counted along.
+        ylabel: the quantity, with its unit.
+    """
+    figure, axes = _canvas((7.2, 4.0), title)
+    axes.set_xlabel(xlabel, color=_INK)
+    axes.set_ylabel(ylabel, color=_INK)
+    axes.grid(axis="y", color=_GRID, linewidth=0.7)
+    shown = {name: values for name, values in series.items() if any(value is not None for value in values)}
+    if not shown:
+        return _nothing(figure, axes)
+    for number, (name, values) in enumerate(shown.items()):
+        y = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        colour = _COLOURS[number % len(_COLOURS)]
+        axes.plot(np.arange(1, len(y) + 1), y, color=colour, linewidth=1.6, marker="." * (len(y) < 40), label=name)
+    axes.legend(loc="best", frameon=False, fontsize=9, labelcolor=_INK)
     return _png(figure)
 
 

@@ -28,66 +28,85 @@ class ModelRecipe(_Section):
     """The shape of the network."""
 
     branches: Literal["gated", "mlp"] = Field(
-        "gated", description="gated: the paper's length-1 LSTMs as three gates; mlp: two layers with GELU."
+        default="gated", description="gated: the paper's length-1 LSTMs as three gates; mlp: two layers with GELU."
     )
-    embedding: int = Field(1024, ge=2, description="Length of the shared embedding (paper: 1024).")
-    hidden: int = Field(1024, ge=2, description="Width of the hidden layers of `mlp` branches.")
-    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout in branches and location head.")
-    input_norm: bool = Field(False, description="Whether features pass a layer norm first.")
+    embedding: int = Field(default=1024, ge=2, description="Length of the shared embedding (paper: 1024).")
+    hidden: int = Field(default=1024, ge=2, description="Width of the hidden layers of `mlp` branches.")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout in branches and location head.")
+    input_norm: bool = Field(default=False, description="Whether features pass a layer norm first.")
 
 
 class LossRecipe(_Section):
     """What is minimised."""
 
     retrieval: Literal["cosine_embedding", "contrastive"] = "cosine_embedding"
-    margin: float = Field(0.1, ge=0, lt=1, description="Margin of the cosine embedding loss (paper: 0.1).")
-    negatives: float = Field(0.5, ge=0, lt=1, description="Share of pairs whose image is another settlement's.")
-    temperature: float = Field(0.07, gt=0, description="Where the learned temperature of `contrastive` starts.")
-    label_km: float = Field(0.0, ge=0, description="Labels fall off with distance on this scale; 0: one cell is right.")
-    hierarchy: tuple[int, ...] = Field((), description="S2 levels at which coarser cells are predicted too.")
+    margin: float = Field(default=0.1, ge=0, lt=1, description="Margin of the cosine embedding loss (paper: 0.1).")
+    negatives: float = Field(default=0.5, ge=0, lt=1, description="Share of pairs whose image is another settlement's.")
+    temperature: float = Field(default=0.07, gt=0, description="Where the learned temperature of `contrastive` starts.")
+    label_km: float = Field(
+        default=0.0, ge=0, description="Labels fall off with distance on this scale; 0: one cell is right."
+    )
+    hierarchy: tuple[int, ...] = Field(default=(), description="S2 levels at which coarser cells are predicted too.")
     task_weights: Literal["learned", "equal"] = Field(
-        "learned", description="learned: by homoscedastic uncertainty, as in the paper; equal: the plain sum."
+        default="learned", description="learned: by homoscedastic uncertainty, as in the paper; equal: the plain sum."
     )
 
 
 class ViewsRecipe(_Section):
     """What of a settlement a training step sees."""
 
-    texts: int = Field(1, ge=1, le=4, description="Texts (languages) of a settlement in one step.")
-    classes: Literal["one", "mean"] = Field("one", description="One class at random, or the mean of all.")
-    class_dropout: float = Field(0.0, ge=0, lt=1, description="How often a text goes without its classes.")
+    texts: int = Field(default=1, ge=1, le=4, description="Texts (languages) of a settlement in one step.")
+    classes: Literal["one", "mean"] = Field(default="one", description="One class at random, or the mean of all.")
+    class_dropout: float = Field(default=0.0, ge=0, lt=1, description="How often a text goes without its classes.")
 
 
 class TrainingRecipe(_Section):
     """How it is minimised."""
 
     optimiser: Literal["adam", "adamw"] = "adam"
-    learning_rate: float = Field(1e-4, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     schedule: Literal["constant", "cosine"] = "constant"
-    warmup_epochs: float = Field(0.0, ge=0)
-    batch: int = Field(128, ge=2, description="Settlements in one step (paper: 128).")
-    epochs: int = Field(100, ge=1, description="Passes over the training items (paper: 100).")
-    patience: int = Field(0, ge=0, description="Stop after so many epochs without a better one; 0: never.")
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    batch: int = Field(default=128, ge=2, description="Settlements in one step (paper: 128).")
+    epochs: int = Field(default=100, ge=1, description="Passes over the training items (paper: 100).")
+    patience: int = Field(default=0, ge=0, description="Stop after so many epochs without a better one; 0: never.")
 
 
 class Faults(_Section):
     """Faults of the published pipeline, off unless their effect is to be measured (docs/benchmark.md)."""
 
-    swapped_de_fr: bool = Field(False, description="German and French texts have changed places.")
-    limit_per_class: int = Field(0, ge=0, description="Only so many settlements per class (the LIMIT of the query).")
-    cells_removed_at: int = Field(0, ge=0, description="Cells with up to so many settlements are gone (<= T_min).")
-    class_ids_as_answered: bool = Field(False, description="Cells are numbered in an order that is never the same.")
-    unseeded_splits: bool = Field(False, description="Splits are drawn anew for every training.")
-    task_weights_frozen: bool = Field(False, description="The optimiser is never given the learned task weights.")
-    negatives_reach_location: bool = Field(
-        False, description="The image of a negative pair is located too, with the label of the other settlement."
+    swapped_de_fr: bool = Field(default=False, description="German and French texts have changed places.")
+    limit_per_class: int = Field(
+        default=0, ge=0, description="Only so many settlements per class (the LIMIT of the query)."
     )
-    first_characters: int = Field(0, ge=0, description="Texts are cut after so many characters (500) and encoded.")
-    english_encoder: str = Field("", description="An English encoder for all languages, such as bert-english-500.")
-    dot_product_unnormalised: bool = Field(False, description="Text vectors keep their length in retrieval.")
-    recall_summed_over_languages: bool = Field(False, description="Recall is a sum over three languages, not a mean.")
-    language_by_counter: bool = Field(False, description="A counter over all test items chooses their languages.")
+    cells_removed_at: int = Field(
+        default=0, ge=0, description="Cells with up to so many settlements are gone (<= T_min)."
+    )
+    class_ids_as_answered: bool = Field(
+        default=False, description="Cells are numbered in an order that is never the same."
+    )
+    unseeded_splits: bool = Field(default=False, description="Splits are drawn anew for every training.")
+    task_weights_frozen: bool = Field(
+        default=False, description="The optimiser is never given the learned task weights."
+    )
+    negatives_reach_location: bool = Field(
+        default=False,
+        description="The image of a negative pair is located too, with the label of the other settlement.",
+    )
+    first_characters: int = Field(
+        default=0, ge=0, description="Texts are cut after so many characters (500) and encoded."
+    )
+    english_encoder: str = Field(
+        default="", description="An English encoder for all languages, such as bert-english-500."
+    )
+    dot_product_unnormalised: bool = Field(default=False, description="Text vectors keep their length in retrieval.")
+    recall_summed_over_languages: bool = Field(
+        default=False, description="Recall is a sum over three languages, not a mean."
+    )
+    language_by_counter: bool = Field(
+        default=False, description="A counter over all test items chooses their languages."
+    )
 
 
 class Recipe(_Section):

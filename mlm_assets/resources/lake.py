@@ -8,6 +8,8 @@ Layout below the root (the home, or any fsspec URL)::
     raw/files/<kk>/<key>.gz                        thumbnails: their key holds the file's hash; for all releases
     images/<kk>/<sha1>-<picture>.jpg               padded pictures
     datasets/<release>/<variant>/...               what researchers download
+    features/<modality>/<encoder>/<block>.npy      vectors, by content (`ml.features`); in the home where the lake is
+                                                   an object store, for they are read as memory maps
 
 A table is *written* (a version appears), *audited* by its checks, and then *accepted* (the pointer moves by
 compare-and-swap). A killed process leaves at most a file with a temporary name. What the tables mean does not belong
@@ -57,7 +59,7 @@ class Version:
     @property
     def path(self) -> str:
         """Path below the root of the lake."""
-        return f"tables/{self.table}/{file_partition(self.partition)}/{self.version}.parquet"
+        return f"tables/{file_table(self.table)}/{file_partition(self.partition)}/{self.version}.parquet"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ class Accepted(Version):
     inputs: Mapping[str, str] = field(default_factory=dict)
     code_version: str = ""
     n_unavailable: int = 0
+
+
+def file_table(name: str) -> str:
+    """Return a table's name as it stands in paths ("mlm_irle/ir_model" becomes "mlm_irle.ir_model")."""
+    return name.replace("/", ".")
 
 
 def file_partition(partition: str) -> str:
@@ -268,7 +275,8 @@ class Lake:
 
     def accepted_all(self, name: str) -> list[Accepted]:
         """Return the accepted versions of all partitions of a table, by partition."""
-        return [self._read_pointer(f"accepted/{name}/{file}") for file in self.list_names(f"accepted/{name}")]
+        folder = f"accepted/{file_table(name)}"
+        return [self._read_pointer(f"{folder}/{file}") for file in self.list_names(folder)]
 
     def require(self, name: str, partition: str = "") -> Accepted:
         """Return the accepted version of a table partition.
@@ -362,12 +370,12 @@ class Lake:
         return str(self.fs._strip_protocol(full)).rstrip("/")
 
     def _pointer(self, name: str, partition: str) -> str:
-        return f"accepted/{name}/{file_partition(partition)}.json"
+        return f"accepted/{file_table(name)}/{file_partition(partition)}.json"
 
     def _pointer_lock(self, name: str, partition: str) -> FileLock:
         self._lock_dir.mkdir(parents=True, exist_ok=True)
         lake = hashlib.sha256(self.url.encode()).hexdigest()[:12]
-        return FileLock(str(self._lock_dir / f"mlm-{lake}-{name}-{file_partition(partition)}.lock"), timeout=60)
+        return FileLock(str(self._lock_dir / f"mlm-{lake}-{file_table(name)}-{file_partition(partition)}.lock"), timeout=60)
 
 
 def open_lake(settings: Settings) -> Lake:
