@@ -16,6 +16,7 @@ from rich.console import Console
 from mlm_assets.commands.endpoints import World
 from mlm_assets.commands.targets import Target, TaskName, Trainable
 from mlm_assets.errors import MlmError
+from mlm_assets.ml.recipe import TASKS
 from mlm_assets.settings import Settings, home_from_environment, load_settings, use_home
 
 app = typer.Typer(
@@ -105,7 +106,8 @@ def train(
     """Train the models of a release and print the benchmark beside the paper's tables."""
     from mlm_assets.commands import models as command
 
-    tasks = tuple(dict.fromkeys(one.value for one in task or TaskName))
+    wanted = [one.value for one in task or TaskName]
+    tasks = tuple(known for known in TASKS if known in wanted)
     command.train(
         command.TrainRequest(_home(home), release, _values(variant), tasks, recipe, seed, anew), out
     )  # fmt: skip
@@ -152,8 +154,9 @@ def import_hdf5(
 
     settings = command.home_for_import(_home(home))
     said = command.import_files(folder, settings, variant.value if variant else None, name, out.print, replace=replace)
-    for line in command.lines_of(said):
-        out.print(line)
+    for one in said["variants"].values():
+        for line in command.lines_of(one):
+            out.print(line)
 
 
 @app.command("export-hdf5")

@@ -80,7 +80,7 @@ def benchmark_asset(variant: str) -> dg.AssetsDefinition:
     def benchmark(
         context: dg.AssetExecutionContext, lake: LakeResource, encoders: EncoderResource, device: DeviceResource
     ) -> Iterator[dg.MaterializeResult]:
-        from mlm_assets.ml.evaluation.report import rows
+        from mlm_assets.ml.evaluation.tables import rows
         from mlm_assets.ml.experiment import judge
 
         stage = Stage(context, lake)
@@ -145,10 +145,8 @@ def untrainable_reason(experiment: Any) -> str | None:
 def skipped(context: dg.AssetExecutionContext, name: str, why: str) -> Iterator[dg.MaterializeResult]:
     """Say in the log and on the page of the asset why it was skipped; nothing is materialised."""
     context.log.warning(f"{name} is skipped: {why}")
-    context.log_event(
-        dg.AssetObservation(asset_key(name), partition=context.partition_key, description=f"Skipped: {why}",
-                            metadata={"skipped": why})  # fmt: skip
-    )
+    said = {"skipped": why}
+    context.log_event(dg.AssetObservation(asset_key(name), f"Skipped: {why}", said, partition=context.partition_key))
     yield from ()
 
 
@@ -174,9 +172,11 @@ class ShownTraining:
             self._shown_at = time.monotonic()
             self._context.log_event(
                 dg.AssetObservation(
-                    asset_key(self._name), partition=self._context.partition_key,
-                    description=f"Epoch {epoch.number} of {epoch.of}", metadata=self._figures(epoch),
-                )  # fmt: skip
+                    asset_key(self._name),
+                    f"Epoch {epoch.number} of {epoch.of}",
+                    self._figures(epoch),
+                    partition=self._context.partition_key,
+                )
             )
 
     def _figures(self, epoch: Any) -> dict[str, Any]:
@@ -211,10 +211,12 @@ def learnt_rule(about: dict[str, Any], experiment: Any) -> Rule:
 
 def guard_rule(report: dict[str, Any]) -> Rule:
     """Return the verdict on whether scores fall to chance when texts or images are shuffled."""
-    broken = [str(one["what"]) for one in report["guards"]["verdicts"] if not one["holds"]]
-    n = len(report["guards"]["verdicts"])
+    guards = report["guards"]
+    broken = [str(one["what"]) for one in guards["verdicts"] if not one["holds"]]
+    unknown = [f"{model}: {one['reason']}" for model, one in guards["models"].items() if one["passed"] is None]
+    n = len(guards["verdicts"])
     sentence = f"{n - len(broken)} of {n} scores fall to chance" + (f"; not: {', '.join(broken)}" if broken else "")
-    return Rule(GUARD_RULE, not broken, sentence, {"figures": n}, is_blocking=False)
+    return Rule(GUARD_RULE, not broken, "; ".join([sentence, *unknown]), {"scores": n}, is_blocking=False)
 
 
 def model_metadata(finished: Any, history: list[dict[str, float | None]]) -> dict[str, Any]:
@@ -222,7 +224,7 @@ def model_metadata(finished: Any, history: list[dict[str, float | None]]) -> dic
     from mlm_assets.ml.experiment import curves
 
     about = finished.about
-    speeds = [row["items_per_s"] for row in history if row.get("items_per_s")]
+    speeds = [speed for row in history if (speed := row.get("items_per_s"))]
     return {
         "model": dg.MetadataValue.path(str(finished.folder)),
         "weights_sha256": finished.weights_sha256,
@@ -239,7 +241,7 @@ def model_metadata(finished: Any, history: list[dict[str, float | None]]) -> dic
 
 def benchmark_metadata(stage: Stage, report: dict[str, Any], plots: dict[str, bytes]) -> dict[str, Any]:
     """Return what is shown of a benchmark: its tables beside the paper's, its plots, and where the JSON lies."""
-    from mlm_assets.ml.evaluation.report import markdown_tables
+    from mlm_assets.ml.evaluation.tables import markdown_tables
     from mlm_assets.ml.layout import benchmark_file
 
     file = benchmark_file(stage.settings.home, report["release"], report["variant"])

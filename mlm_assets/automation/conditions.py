@@ -14,9 +14,7 @@ FOLLOW_THE_REFRESH: Final = (
 
 FEATURES: Final = dg.AssetSelection.groups("features")
 TRAIN_ON_A_NEW_DATASET: Final = (
-    dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated())
-    .ignore(FEATURES)
-    .since_last_handled()
+    dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated()).ignore(FEATURES).since_last_handled()
     & ~dg.AutomationCondition.any_deps_match(dg.AutomationCondition.missing()).ignore(FEATURES)
     & ~dg.AutomationCondition.any_deps_in_progress()
     & ~dg.AutomationCondition.in_progress()

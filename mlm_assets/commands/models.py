@@ -76,7 +76,7 @@ def evaluate(home: Path, release: str | None, variants: tuple[str, ...], console
         show_benchmark(settings.home, release, variant, console)
 
 
-def trained_by(home: Path, release: str, variant: str) -> dict[str, Any]:
+def trained_by(home: Path, release: str, variant: str, tasks: Sequence[Task] = TASKS) -> dict[str, Any]:
     """Return recipe (`recipe`, and its name `source`) and seed of the models of a variant.
 
     Raises:
@@ -84,7 +84,7 @@ def trained_by(home: Path, release: str, variant: str) -> dict[str, Any]:
     """
     from mlm_assets.ml.inference import load_trained
 
-    for task in TASKS:
+    for task in tasks:
         if not (model_folder(home, release, variant, task) / MODEL_FILE).is_file():
             raise Refused(
                 f"There is no {model_name(task)} of {variant} {release} in {home}. "
@@ -116,7 +116,7 @@ def chosen_release(settings: Settings, release: str | None) -> str:
 
 def show_benchmark(home: Path, release: str, variant: str, console: Console) -> None:
     """Print the tables of a benchmark beside the paper's, if it is there."""
-    from mlm_assets.ml.evaluation.report import markdown_tables
+    from mlm_assets.ml.evaluation.tables import markdown_tables
 
     file = benchmark_file(home, release, variant)
     if not file.is_file():
@@ -134,7 +134,7 @@ def _settings(request: TrainRequest) -> Settings:
     from mlm_assets.automation.instance import is_home, keep_settings, make_home
 
     given = {"recipe": request.recipe, "seed": request.seed}
-    said = {name: value for name, value in given.items() if value is not None}
+    said: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if "recipe" in said:
         load_recipe(str(said["recipe"]))
     settings = load_settings(request.home, **said)
@@ -174,7 +174,7 @@ def _refuse_untrainable(settings: Settings, release: str, variants: Sequence[str
     for variant in variants:
         rows = lake.read(lake.require(variant, release))
         splits = set(rows["split"].to_pylist())
-        n_cells = len(set(lake.read(lake.require("geo_cells", release), {"variant": variant})["cell_token"].to_pylist()))
+        n_cells = lake.read(lake.require("geo_cells", release), {"variant": variant}).num_rows
         missing = [split for split in ("train", "validation", "test") if split not in splits]
         if n_cells < 2:
             raise Refused(f"{variant} of {release} has {n_cells} geo-cell(s); location estimation needs two at least.")

@@ -107,7 +107,7 @@ def _gallery(settings: Settings, release: str, variant: str) -> Any:
     from mlm_assets.resources.encoders import Encoders
     from mlm_assets.resources.lake import open_lake
 
-    trained_by(settings.home, release, variant)
+    trained_by(settings.home, release, variant, ("mtl",))
     trained = load_trained(model_folder(settings.home, release, variant, "mtl") / MODEL_FILE)
     imported = imported_folder(settings.home, release, variant)
     if imported.is_dir():
@@ -168,9 +168,7 @@ def _records(settings: Settings, release: str, variant: str) -> dict[str, dict[s
     return {row["qid"]: row for row in rows}
 
 
-def _shown(
-    settings: Settings, release: str, variant: str, row: dict[str, Any] | None, query: Query
-) -> dict[str, Any]:
+def _shown(settings: Settings, release: str, variant: str, row: dict[str, Any] | None, query: Query) -> dict[str, Any]:
     """Return name and material of a settlement: images for a text, texts for an image, both for a place."""
     if row is None:
         return {}

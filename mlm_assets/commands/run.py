@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -166,7 +167,10 @@ def _walk(request: RunRequest, settings: Settings, console: Console) -> dict[str
 def _show(walk: Any, walked: list[Any], console: Console) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
-        tasks = {leg.job: bars.add_task(leg.job, total=len(leg.partitions)) for leg in walked}
+        totals: Counter[str] = Counter()
+        for leg in walked:
+            totals[leg.job] += len(leg.partitions)
+        tasks = {job: bars.add_task(job, total=total) for job, total in totals.items()}
         n_current = 0
         for step in walk.steps(walked, lambda what: None if console.is_terminal else console.print(f"  {what}")):
             bars.advance(tasks[step.leg.job])

@@ -13,7 +13,7 @@ import torch
 from mlm_assets.ml.cells import EARTH_RADIUS_KM, unit_points
 from mlm_assets.ml.device import Device
 from mlm_assets.ml.inference import Trained, predict
-from mlm_assets.ml.material import Floats, Material
+from mlm_assets.ml.material import Floats, Integers, Material
 from mlm_assets.ml.predictions import Predictions
 
 
@@ -80,13 +80,14 @@ class Gallery:
         km = (torch.arccos((places @ point[0]).clamp(-1, 1)) * EARTH_RADIUS_KM).numpy()
         hits = [Hit(int(item), float(km[item])) for item in np.argsort(km, kind="stable")[:top]]
         known = np.isfinite(self._lat)
-        middles = unit_points(torch.from_numpy(np.where(known, self._lat, 0.0)), torch.from_numpy(np.where(known, self._lon, 0.0)))
+        lat, lon = (torch.from_numpy(np.where(known, middle, 0.0)) for middle in (self._lat, self._lon))
+        middles = unit_points(lat, lon)
         away = (torch.arccos((middles.double() @ point[0]).clamp(-1, 1)) * EARTH_RADIUS_KM).numpy()
         scores = np.where(known, -away / 100.0, -np.inf)
         shares = np.exp(scores - scores.max())
         return Answer(hits, self._cells(shares / shares.sum(), top), is_km=True)
 
-    def _answer(self, vector: torch.Tensor, others: Floats | None, items: Floats, top: int) -> Answer:
+    def _answer(self, vector: torch.Tensor, others: Floats | None, items: Integers, top: int) -> Answer:
         assert others is not None
         scores = others @ vector[0].float().cpu().numpy()
         best = np.full(len(self.material), -np.inf)

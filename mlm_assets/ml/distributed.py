@@ -21,7 +21,7 @@ from torch.distributed.nn.functional import all_gather
 
 from mlm_assets.errors import MlmError, Refused
 from mlm_assets.ml.checkpoint import save_tensors
-from mlm_assets.ml.device import Device, choose_device
+from mlm_assets.ml.device import choose_device
 from mlm_assets.ml.inference import Trained, load_trained
 from mlm_assets.ml.losses import Targets
 from mlm_assets.ml.material import open_material
@@ -30,6 +30,7 @@ from mlm_assets.ml.recipe import Task, parse_recipe
 from mlm_assets.ml.training import Epoch, Plan, train
 
 _EPOCH: Final = "epoch "
+_REFUSED: Final = "refused "
 MODEL_FILE: Final = "model.safetensors"
 
 
@@ -44,6 +45,7 @@ class Job:
     device: str
     precision: str
     folder: str
+    is_compiled: bool = False
 
 
 def save_trained(trained: Trained, path: Path) -> None:
@@ -55,7 +57,7 @@ def train_in_processes(job: Job, processes: int, report: Callable[[Epoch], Any],
     """Train in several processes through torchrun, report epochs as they come, and return the model.
 
     Raises:
-        Refused: there are fewer GPUs than processes.
+        Refused: there are fewer GPUs than processes, or a process refused; the sentence is its own.
         MlmError: a process failed; the sentence has its last lines.
     """
     on_gpus = torch.device(choose_device(job.device).name).type == "cuda"
@@ -69,15 +71,24 @@ def train_in_processes(job: Job, processes: int, report: Callable[[Epoch], Any],
         "-m", "mlm_assets.ml.distributed", str(folder / "job.json"),
     ]  # fmt: skip
     last: list[str] = []
+    refusals: list[str] = []
     with subprocess.Popen(  # noqa: S603  (our own interpreter and module)
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as started:
-        for line in started.stdout or ():
-            if line.startswith(_EPOCH):
-                report(Epoch(**json.loads(line.removeprefix(_EPOCH))))
-            else:
-                last = [*last[-30:], line.rstrip()]
-                say(line.rstrip())
+        try:
+            for line in started.stdout or ():
+                if line.startswith(_EPOCH):
+                    report(Epoch(**json.loads(line.removeprefix(_EPOCH))))
+                elif line.startswith(_REFUSED):
+                    refusals.append(line.removeprefix(_REFUSED).rstrip())
+                else:
+                    last = [*last[-30:], line.rstrip()]
+                    say(line.rstrip())
+        except BaseException:  # whoever stops us stops the processes too; leaving the block waits for them
+            started.terminate()
+            raise
+    if refusals:
+        raise Refused(refusals[0])
     if started.returncode:
         raise MlmError("A process of the training failed: " + " / ".join(last[-8:]))
     return load_trained(folder / MODEL_FILE)
@@ -136,12 +147,12 @@ def _plain_gather(tensor: Tensor) -> list[Tensor]:
 def main(path: Path) -> None:
     """Do one process's part of a job; torchrun has set rank and world in the environment."""
     job = Job(**json.loads(path.read_text("utf-8")))
-    device = choose_device(job.device, job.precision)
+    device = choose_device(job.device, job.precision, is_compiled=job.is_compiled)
     on_gpu = device.torch.type == "cuda"
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     rank, world = distributed.get_rank(), distributed.get_world_size()
     if on_gpu:
-        device = Device(f"cuda:{rank % torch.cuda.device_count()}", device.precision)
+        device = dataclasses.replace(device, name=f"cuda:{rank % torch.cuda.device_count()}")
         torch.cuda.set_device(device.torch)
 
     def wrap(module: nn.Module) -> nn.Module:
@@ -149,7 +160,7 @@ def main(path: Path) -> None:
 
     plan = Plan(
         open_material(Path(job.material)), parse_recipe(job.recipe, str(path)), job.task, device, job.seed,
-        folder=Path(job.folder), rank=rank, world=world, gather=gather_outputs, wrap=wrap,
+        folder=Path(job.folder), rank=rank, world=world, gather=gather_outputs, wrap=wrap, agree=_of_first,
         say=_say if rank == 0 else lambda text: None,
     )  # fmt: skip
     try:
@@ -162,6 +173,14 @@ def main(path: Path) -> None:
             distributed.destroy_process_group()
 
 
+def _of_first(figures: dict[str, float | None]) -> dict[str, float | None]:
+    """Return the figures of the first process: sums on a GPU differ in their last digit from process to process."""
+    said: list[Any] = [figures]
+    distributed.broadcast_object_list(said)
+    first: dict[str, float | None] = said[0]
+    return first
+
+
 def _tell(epoch: Epoch) -> None:
     _say(_EPOCH + json.dumps(dataclasses.asdict(epoch)))
 
@@ -172,4 +191,8 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except Refused as error:
+        _say(_REFUSED + str(error))
+        sys.exit(error.exit_code)

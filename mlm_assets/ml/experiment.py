@@ -15,6 +15,7 @@ from mlm_assets.errors import Refused
 from mlm_assets.ml.checkpoint import save_tensors
 from mlm_assets.ml.device import Device, Usage
 from mlm_assets.ml.distributed import Job, train_in_processes
+from mlm_assets.ml.evaluation.options import Options
 from mlm_assets.ml.evaluation.report import evaluate
 from mlm_assets.ml.evaluation.splits import blocked_split
 from mlm_assets.ml.faults import with_faults
@@ -147,13 +148,23 @@ def judge(
 
     whole = experiment.opened()
     material = with_faults(whole, experiment.recipe.faults, experiment.seed)
-    said = {model_name(task): _predictions(experiment, material, task) for task in TASKS}
+    models = {model_name(task): _trained(experiment, material, task) for task in TASKS}
+    test, recipe, device = material.items(TEST), experiment.recipe, experiment.device
+
+    def seen_by(trained: Trained) -> Callable[[Material], Predictions]:
+        return lambda shown: predict(trained.model, shown, test, recipe, device)
+
+    said = {}
+    for name, trained in models.items():
+        experiment.say(f"{name}: predicting {len(test):,} test items")
+        said[name] = seen_by(trained)(material)
     report = evaluate(
         material,
         said,
         seed=experiment.seed,
         blocked=_blocked(experiment, whole, report_epoch),
-        options=experiment.recipe.faults.evaluation_options(),
+        predict={name: seen_by(trained) for name, trained in models.items()},
+        options=Options(recipe.faults.recall_summed_over_languages, recipe.faults.language_by_counter),
         progress=experiment.say,
     )
     report = {**_origin(experiment, material), **report}
@@ -167,7 +178,7 @@ def judge(
     return report, pictures
 
 
-def _predictions(experiment: Experiment, material: Material, task: Task) -> Predictions:
+def _trained(experiment: Experiment, material: Material, task: Task) -> Trained:
     path = model_folder(experiment.home, material.release, material.variant, task) / MODEL_FILE
     if not path.is_file():
         raise Refused(f"There is no {model_name(task)} of {material.variant} {material.release} yet. Train it first.")
@@ -179,8 +190,7 @@ def _predictions(experiment: Experiment, material: Material, task: Task) -> Pred
             f"{trained.recipe.name} (seed {trained.about['seed']}), not by {experiment.recipe.name} "
             f"(seed {experiment.seed}). Name that recipe and seed, or train it again."
         )
-    experiment.say(f"{model_name(task)}: predicting {len(material.items(TEST)):,} test items")
-    return predict(trained.model, material, material.items(TEST), experiment.recipe, experiment.device)
+    return trained
 
 
 def _blocked(

@@ -88,7 +88,8 @@ def predict(model: Irle, material: Material, items: Integers, recipe: Recipe, de
 
 
 def _predictions(model: Irle, part: Material, items: Integers, recipe: Recipe, device: Device) -> Predictions:
-    sampler = Sampler(part, np.arange(len(part)), recipe, device.torch)
+    # A gallery is looked at once: its matrices are not worth a place on the device beside those that are trained on.
+    sampler = Sampler(part, np.arange(len(part)), recipe, device.torch, may_keep=False)
     image_items = np.repeat(np.arange(len(part)), part.images.counts)
     text_items = np.repeat(np.arange(len(part)), part.texts.counts)
     images = [

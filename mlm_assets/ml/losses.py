@@ -5,6 +5,7 @@ Each loss takes the outputs of a whole batch and its targets, and says nothing o
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from torch.nn import functional
 from mlm_assets.ml.cells import CellGeometry
 from mlm_assets.ml.model import Outputs
 from mlm_assets.ml.recipe import LossRecipe, Recipe, Task
+
+LARGEST_SCALE: Final = 100.0
+"""Similarities are multiplied by this at most (a temperature of 0.01), as CLIP bounds it."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,24 @@ class Objective(nn.Module):
         super().__init__()
         self.recipe, self.task, self.geometry = recipe.loss, task, geometry
         if task != "le" and recipe.loss.retrieval == "contrastive":
-            self.log_scale = nn.Parameter(torch.tensor(-math.log(recipe.loss.temperature)))
+            self.log_scale = nn.Parameter(torch.tensor(math.log(min(1 / recipe.loss.temperature, LARGEST_SCALE))))
         if task == "mtl" and recipe.loss.task_weights == "learned":
             self.log_variances = nn.Parameter(torch.zeros(2), requires_grad=not recipe.faults.task_weights_frozen)
 
     def forward(self, outputs: Outputs, targets: Targets) -> Losses:
-        """Return the losses of a batch, in float32."""
-        retrieval = self.retrieval_loss(outputs, targets) if self.task != "le" else None
-        location = self.location_loss(outputs, targets) if self.task != "ir" else None
+        """Return the losses of a batch, in float32 whatever the precision of the network."""
+        with torch.autocast(targets.owners.device.type, enabled=False):
+            retrieval = self.retrieval_loss(outputs, targets) if self.task != "le" else None
+            location = self.location_loss(outputs, targets) if self.task != "ir" else None
+            return self._total(retrieval, location)
+
+    def keep_in_bounds(self) -> None:
+        """Bring the temperature back into its bounds; after a step, because a clamp in the loss has no gradient."""
+        if hasattr(self, "log_scale"):
+            with torch.no_grad():
+                self.log_scale.clamp_(max=math.log(LARGEST_SCALE))
+
+    def _total(self, retrieval: Tensor | None, location: Tensor | None) -> Losses:
         if retrieval is None or location is None:
             one = retrieval if retrieval is not None else location
             assert one is not None
@@ -84,7 +98,7 @@ class Objective(nn.Module):
         if self.recipe.retrieval == "cosine_embedding":
             pairs = targets.pairs[targets.owners]
             return functional.cosine_embedding_loss(images[targets.owners], texts, pairs, margin=self.recipe.margin)
-        return contrastive_loss(images, texts, targets.owners, self.log_scale.clamp(max=4.6052).exp())
+        return contrastive_loss(images, texts, targets.owners, self.log_scale.exp())
 
     def location_loss(self, outputs: Outputs, targets: Targets) -> Tensor:
         """Return the sum of the losses of locating images and texts."""

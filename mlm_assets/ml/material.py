@@ -6,6 +6,7 @@ float16 matrix per modality; `Ragged` says which rows belong to which settlement
 milliseconds. Where the vectors come from does not belong here (`encoders`, `features`, `hdf5`).
 """
 
+import hashlib
 import json
 import shutil
 import uuid
@@ -156,6 +157,8 @@ def untrainable(material: Material) -> str | None:
     for split, name in enumerate(SPLITS):
         if not len(material.items(split)):
             return f"{material.variant} has no {name} items"
+    if len(material.items(TRAIN)) < 2:
+        return f"{material.variant} has one train item; learning compares two at least"
     return None
 
 
@@ -169,20 +172,40 @@ def check_material(material: Material) -> None:
         vectors: Ragged = getattr(material, name)
         if len(vectors.offsets) != len(material) + 1:
             raise Refused(f"{name} list {len(vectors.offsets) - 1} items, but there are {len(material)} settlements.")
-        if len(vectors.rows) and int(vectors.rows.max()) >= len(vectors.matrix):
-            raise Refused(f"{name} refer to row {int(vectors.rows.max())} of a matrix of {len(vectors.matrix)} rows.")
+        if len(vectors.keys) != len(vectors.matrix):
+            raise Refused(f"{name} have {len(vectors.keys)} keys for a matrix of {len(vectors.matrix)} rows.")
+        outside = vectors.rows[(vectors.rows < 0) | (vectors.rows >= len(vectors.matrix))]
+        if len(outside):
+            raise Refused(f"{name} refer to row {outside[0]} of a matrix of {len(vectors.matrix)} rows.")
         bare = np.flatnonzero(vectors.counts == 0)
         if len(bare):
             raise Refused(f"{material.qids[bare[0]]} has no vector among the {name}; every settlement needs one.")
         _check_finite(name, vectors)
+    if len(material.text_langs) != len(material.texts.rows):
+        raise Refused(f"{len(material.text_langs)} languages are named for {len(material.texts.rows)} texts.")
     if len(material) and not 0 <= int(material.cells.min()) <= int(material.cells.max()) < material.n_cells:
         raise Refused(f"A cell number lies outside 0 to {material.n_cells - 1}.")
+
+
+def digest(material: Material) -> str:
+    """Return a hash of everything in a material but the bulk of its vectors, of which 64 per modality are looked at."""
+    said = hashlib.sha256(repr((material.languages, material.cell_tokens)).encode())
+    for name in _ARRAYS:
+        said.update(np.ascontiguousarray(getattr(material, name)).tobytes())
+    for name in _MODALITIES:
+        vectors: Ragged = getattr(material, name)
+        some = np.linspace(0, max(len(vectors.matrix) - 1, 0), min(len(vectors.matrix), 64)).astype(np.int64)
+        for part in (vectors.rows, vectors.offsets, vectors.keys, vectors.matrix[some]):
+            said.update(np.ascontiguousarray(part).tobytes())
+    return said.hexdigest()[:16]
 
 
 def _check_finite(name: str, vectors: Ragged, chunk: int = 8192) -> None:
     for start in range(0, len(vectors.matrix), chunk):
         # A sum is not finite if and only if a part is not, or it overflows; float32 cannot overflow from float16.
-        wrong = np.flatnonzero(~np.isfinite(np.asarray(vectors.matrix[start : start + chunk], np.float32).sum(axis=1)))
+        with np.errstate(invalid="ignore"):
+            sums = np.asarray(vectors.matrix[start : start + chunk], np.float32).sum(axis=1)
+        wrong = np.flatnonzero(~np.isfinite(sums))
         if len(wrong):
             key = vectors.keys[start + wrong[0]]
             raise Refused(f"The vector of {key} among the {name} holds values that are not finite (NaN or infinite).")
@@ -190,7 +213,7 @@ def _check_finite(name: str, vectors: Ragged, chunk: int = 8192) -> None:
 
 def save_material(material: Material, folder: Path) -> None:
     """Write a material as a folder of .npy files and `material.json`, whole or not at all."""
-    unfinished = folder.with_name(f".tmp-{folder.name}-{uuid.uuid4().hex}")
+    unfinished, replaced = (folder.with_name(f".tmp-{folder.name}-{uuid.uuid4().hex}") for _ in range(2))
     unfinished.mkdir(parents=True)
     try:
         for name in _ARRAYS:
@@ -206,9 +229,11 @@ def save_material(material: Material, folder: Path) -> None:
             "cell_tokens": list(material.cell_tokens),
         }
         (unfinished / "material.json").write_text(json.dumps(about, indent=1, ensure_ascii=False), "utf-8")
+        # Set aside whole: a process that is killed while it removes the old one must not leave half of it in place.
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.replace(replaced)
         unfinished.replace(folder)
+        shutil.rmtree(replaced, ignore_errors=True)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -225,8 +250,11 @@ def open_material(folder: Path) -> Material:
         raise Refused(f"{folder} holds no training material ({error}).") from error
     if about.get("format") != FORMAT:
         raise Refused(f"{folder} is training material of format {about.get('format')}; this version reads {FORMAT}.")
-    arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
-    vectors = {name: _open_ragged(folder, name) for name in _MODALITIES}
+    try:
+        arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
+        vectors = {name: _open_ragged(folder, name) for name in _MODALITIES}
+    except (OSError, ValueError, EOFError) as error:
+        raise Refused(f"The training material in {folder} is damaged ({error}). Remove the folder.") from error
     return Material(
         about["release"], about["variant"], about["image_encoder"], about["text_encoder"],
         tuple(about["languages"]), tuple(about["cell_tokens"]),

@@ -8,7 +8,7 @@ of its own so that its effect can be measured. What the words mean is said here,
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -46,7 +46,9 @@ class LossRecipe(_Section):
     label_km: float = Field(
         default=0.0, ge=0, description="Labels fall off with distance on this scale; 0: one cell is right."
     )
-    hierarchy: tuple[int, ...] = Field(default=(), description="S2 levels at which coarser cells are predicted too.")
+    hierarchy: tuple[Annotated[int, Field(ge=0, le=30)], ...] = Field(
+        default=(), description="S2 levels at which coarser cells are predicted too."
+    )
     task_weights: Literal["learned", "equal"] = Field(
         default="learned", description="learned: by homoscedastic uncertainty, as in the paper; equal: the plain sum."
     )

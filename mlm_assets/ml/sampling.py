@@ -65,11 +65,18 @@ class Sampler:
     """Batches of some items of a material, epoch by epoch."""
 
     def __init__(
-        self, material: Material, items: Integers, recipe: Recipe, device: torch.device, *, seed: int = 1
+        self,
+        material: Material,
+        items: Integers,
+        recipe: Recipe,
+        device: torch.device,
+        *,
+        seed: int = 1,
+        may_keep: bool = True,
     ) -> None:
-        """Prepare to sample `items` (numbers in the material)."""
+        """Prepare to sample `items` (numbers in the material); `may_keep` the matrices on the device, if they fit."""
         self.material, self.items, self.recipe, self.device, self.seed = material, items, recipe, device, seed
-        resident = fits(material, device)
+        resident = may_keep and fits(material, device)
         self._images = Rows(material.images, device, resident)
         self._texts = Rows(material.texts, device, resident)
         self._classes = Rows(material.classes, device, resident)
@@ -77,9 +84,9 @@ class Sampler:
         self._points = unit_points(torch.from_numpy(material.lat_deg), torch.from_numpy(material.lon_deg)).to(device)
         self.mean_class = mean_class(material).to(device)
 
-    def n_batches(self, batch: int) -> int:
+    def n_batches(self, batch: int, world: int = 1) -> int:
         """Return the number of batches of an epoch."""
-        return len(_bounds(len(self.items), batch, 1))
+        return len(_bounds(len(self.items), batch, world))
 
     def epoch(self, number: int, batch: int, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """Yield the batches of an epoch; of `world` processes each gets its part of every batch.

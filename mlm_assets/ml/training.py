@@ -5,10 +5,12 @@ The loss, the sampling, the network and the files are elsewhere; several process
 """
 
 import dataclasses
+import gc
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +25,7 @@ from mlm_assets.ml.device import Device
 from mlm_assets.ml.faults import with_faults
 from mlm_assets.ml.inference import Trained, predict
 from mlm_assets.ml.losses import Losses, Objective, Targets
-from mlm_assets.ml.material import TRAIN, VALIDATION, Integers, Material, untrainable
+from mlm_assets.ml.material import TRAIN, VALIDATION, Integers, Material, digest, untrainable
 from mlm_assets.ml.model import Irle, Outputs, n_parameters, shape_of
 from mlm_assets.ml.recipe import Recipe, Task
 from mlm_assets.ml.sampling import Batch, Sampler
@@ -50,12 +52,16 @@ class Plan:
     gather: Callable[[Outputs, Targets], tuple[Outputs, Targets]] | None = None
     """How outputs of several processes come together before the loss; None in one process."""
     wrap: Callable[[nn.Module], nn.Module] = field(default=lambda module: module)
+    agree: Callable[[dict[str, float | None]], dict[str, float | None]] = field(default=lambda figures: figures)
+    """How several processes come to the same validation figures, for these decide when to stop."""
     say: Callable[[str], Any] = field(default=lambda text: None)
 
+    @cached_property
     def identity(self) -> str:
-        """Return what a working state must have been made from for this training to go on from it."""
+        """What a working state must have been made from for this training to go on from it."""
         material = self.material
-        data = f"{material.release}/{material.variant}/{len(material)}/{material.image_encoder}/{material.text_encoder}"
+        data = f"{material.release}/{material.variant}/{material.image_encoder}/{material.text_encoder}"
+        data = f"{data}/{digest(material)}"
         return f"{data}/{self.recipe.digest()}/{self.task}/{self.seed}/{self.device.precision}/{self.world}"
 
 
@@ -91,21 +97,26 @@ def train(plan: Plan, report: Callable[[Epoch], Any] = lambda epoch: None) -> Tr
     Raises:
         Refused: the material cannot be trained on, or a loss became NaN.
     """
-    plan = dataclasses.replace(plan, material=with_faults(plan.material, plan.recipe.faults, plan.seed))
     why = untrainable(plan.material)
     if why is not None:
         raise Refused(f"There is nothing to train: {why}.")
+    plan = dataclasses.replace(plan, material=with_faults(plan.material, plan.recipe.faults, plan.seed))
     batch = plan.recipe.training.batch
     while True:
         try:
             return _Training(plan, batch).run(report)
         except torch.OutOfMemoryError as error:
-            if batch < 4:
-                raise Refused(f"{plan.device.name} has not memory enough for a batch of {batch}.") from error
-            batch //= 2
-            plan.say(f"WARNING: out of memory on {plan.device.name}; going on with a batch of {batch}")
-            if plan.device.torch.type == "cuda":
-                torch.cuda.empty_cache()
+            # The other processes of several know nothing of it and would wait for ever.
+            if batch < 4 or plan.world > 1:
+                raise Refused(
+                    f"{plan.device.name} has not memory enough for a batch of {batch}. Lower the batch of the recipe."
+                ) from error
+        # Outside of the except clause: the error holds on to the tensors of the attempt that failed.
+        batch //= 2
+        plan.say(f"WARNING: out of memory on {plan.device.name}; going on with a batch of {batch}")
+        if plan.device.torch.type == "cuda":
+            gc.collect()
+            torch.cuda.empty_cache()
 
 
 class _Training:
@@ -144,10 +155,12 @@ class _Training:
         return self._finished()
 
     def _epoch(self, number: int) -> dict[str, float | None]:
-        plan, sums, began, n_items = self.plan, np.zeros(3), time.monotonic(), 0
+        plan, began, n_items = self.plan, time.monotonic(), 0
+        # Added up on the device: to read a loss after every step would make the processor wait for it.
+        sums = torch.zeros(3, dtype=torch.float64, device=plan.device.torch)
         # Dropout is drawn from (seed, epoch) too; each process of several has its own.
         torch.manual_seed((plan.seed * 100_003 + number) * 64 + plan.rank)
-        n_batches = self.sampler.n_batches(self.batch)
+        n_batches = self.sampler.n_batches(self.batch, plan.world)
         self.parts.train()
         for step, batch in enumerate(self.sampler.epoch(number, self.batch, rank=plan.rank, world=plan.world)):
             _set_rate(self.optimiser, plan.recipe, number + step / n_batches)
@@ -156,17 +169,18 @@ class _Training:
             self.optimiser.zero_grad(set_to_none=True)
             losses.total.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
-            sums += [_value(losses.total), _value(losses.retrieval), _value(losses.location)]
+            self.parts.objective.keep_in_bounds()
+            sums += torch.stack([_value(loss, sums) for loss in (losses.total, losses.retrieval, losses.location)])
             n_items += len(batch.images) * plan.world
-        means = sums / max(1, n_batches)
+        means = (sums / max(1, n_batches)).tolist()
         if not math.isfinite(means[0]):
             raise Refused(f"The loss is not finite in epoch {number + 1}: lower the learning rate of the recipe.")
         seconds = time.monotonic() - began
         weights = self.parts.objective.task_weights() or (None, None)
         return {
-            "loss": float(means[0]),
-            "retrieval_loss": float(means[1]) if plan.task != "le" else None,
-            "location_loss": float(means[2]) if plan.task != "ir" else None,
+            "loss": means[0],
+            "retrieval_loss": means[1] if plan.task != "le" else None,
+            "location_loss": means[2] if plan.task != "ir" else None,
             "retrieval_weight": weights[0],
             "location_weight": weights[1],
             "learning_rate": float(self.optimiser.param_groups[0]["lr"]),
@@ -178,7 +192,7 @@ class _Training:
         material = self.plan.material
         items: Integers = material.items(VALIDATION)[:VALIDATION_ITEMS]
         said = predict(self.parts.model, material, items, self.plan.recipe, self.plan.device)
-        return validation_figures(material, said)
+        return self.plan.agree(validation_figures(material, said))
 
     def _keep_best(self, figures: dict[str, float | None]) -> bool:
         score = figures["score"] or 0.0
@@ -203,7 +217,7 @@ class _Training:
             **named("optimiser", optimiser_tensors(self.optimiser)),
         }
         about = {
-            "identity": self.plan.identity(),
+            "identity": self.plan.identity,
             "history": self.history,
             "best_score": self.best_score,
             "batch": self.batch,
@@ -216,8 +230,10 @@ class _Training:
         if folder is None or not (folder / WORK_FILE).is_file():
             return
         tensors, about = load_tensors(folder / WORK_FILE)
-        if about.get("identity") != self.plan.identity() or about["batch"] < self.batch:
+        if about.get("identity") != self.plan.identity:
             return
+        # A batch that had to be halved before stays halved.
+        self.batch = min(self.batch, about["batch"])
         self.parts.load_state_dict(below("parts", tensors))
         restore_optimiser(self.optimiser, below("optimiser", tensors))
         self.best = below("best", tensors)
@@ -269,5 +285,5 @@ def _set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, epoch: float) ->
         group["lr"] = rate
 
 
-def _value(loss: Tensor | None) -> float:
-    return float(loss.detach()) if loss is not None else 0.0
+def _value(loss: Tensor | None, like: Tensor) -> Tensor:
+    return loss.detach().to(like.dtype) if loss is not None else like.new_zeros(())

@@ -33,9 +33,9 @@ def validation_figures(material: Material, said: Predictions) -> dict[str, float
 
 
 def _ranks(similarity: Floats) -> Floats:
-    """Return the rank of each row's own column; ties count against it, so that constant vectors win nothing."""
+    """Return the rank of each row's own column; ties and NaN count against it: constant vectors win nothing."""
     own = np.diagonal(similarity)[:, None]
-    ranks: Floats = (similarity >= own).sum(axis=1).astype(np.float64)
+    ranks: Floats = (~(similarity < own)).sum(axis=1).astype(np.float64)
     return ranks
 
 

@@ -375,7 +375,9 @@ class Lake:
     def _pointer_lock(self, name: str, partition: str) -> FileLock:
         self._lock_dir.mkdir(parents=True, exist_ok=True)
         lake = hashlib.sha256(self.url.encode()).hexdigest()[:12]
-        return FileLock(str(self._lock_dir / f"mlm-{lake}-{file_table(name)}-{file_partition(partition)}.lock"), timeout=60)
+        return FileLock(
+            str(self._lock_dir / f"mlm-{lake}-{file_table(name)}-{file_partition(partition)}.lock"), timeout=60
+        )
 
 
 def open_lake(settings: Settings) -> Lake:
