@@ -1,6 +1,9 @@
 """Run every measurement, or those named, and print one JSON.
 
-python -m benchmarks [cells] [settlements] [start_up] [requests] [--candidates 20000]
+python -m benchmarks [cells] [settlements] [start_up] [loading] [epochs] [epochs_bf16] [ranking] [features] [full_size]
+                     [requests] [--candidates 20000]
+
+Studies of recipes (ablations, faults, real places) take an hour and are run by `python -m benchmarks.studies`.
 """
 
 import argparse
@@ -12,6 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.cells import measure_cells
+from benchmarks.epochs import measure_epochs
+from benchmarks.feature_lookup import measure_feature_lookup
+from benchmarks.full_size import measure_full_size
+from benchmarks.loading import measure_loading
+from benchmarks.ranking import measure_ranking
 from benchmarks.requests_per_thousand import measure_requests
 from benchmarks.settlements import measure_settlements
 from benchmarks.start_up import measure_start_up
@@ -27,6 +35,12 @@ def main() -> None:
         "cells": measure_cells,
         "settlements": measure_settlements,
         "start_up": measure_start_up,
+        "loading": measure_loading,
+        "epochs": measure_epochs,
+        "epochs_bf16": lambda: measure_epochs(device="auto", precision="bf16", batch=1024),
+        "ranking": measure_ranking,
+        "features": measure_feature_lookup,
+        "full_size": measure_full_size,
         "requests": lambda: measure_requests(arguments.candidates),
     }
     unknown = sorted(set(arguments.names) - set(measures))

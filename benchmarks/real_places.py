@@ -19,9 +19,9 @@ from mlm_assets.identifiers import salted_fraction, split_of
 from mlm_assets.ml.encoders import open_encoder
 from mlm_assets.ml.material import SPLITS, Material, Ragged, ragged
 
-LANGUAGES = ("de", "fr", "ru", "ar", "ja", "zh-CN")
+LANGUAGES = ("de", "ru", "ar", "ja")
 PIVOT = "en"
-T_MIN, T_MAX = 20, 200
+T_MIN, T_MAX = 10, 150
 
 
 def places_material(file: Path, n: int) -> Material:

@@ -11,7 +11,9 @@ from typing import Any
 def environment(**more: str) -> dict[str, str]:
     """Return the environment without any setting of ours but the given ones."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLM_", "DAGSTER_"))}
-    return {**kept, "MLM_LOCK_DIR": os.environ["MLM_LOCK_DIR"], "COLUMNS": "160", **more}
+    # Test processes run side by side: one that took every core for a training would slow the others down, and itself.
+    ours = {"MLM_LOCK_DIR": os.environ["MLM_LOCK_DIR"], "COLUMNS": "160", "OMP_NUM_THREADS": "1"}
+    return {**kept, **ours, **more}
 
 
 def mlm(*arguments: str | Path, **more: str) -> "subprocess.CompletedProcess[str]":

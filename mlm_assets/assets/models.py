@@ -8,8 +8,8 @@ import dagster as dg
 
 from mlm_assets.assets.entities import rows_of
 from mlm_assets.assets.reporting import asset_key, picture
-from mlm_assets.assets.stage import Rule, Stage, described
-from mlm_assets.automation.conditions import FOLLOW_THE_REFRESH, TRAIN_ON_A_NEW_DATASET
+from mlm_assets.assets.stage import Rule, Stage, check_specs, described_spec
+from mlm_assets.automation.conditions import JUDGE_NEW_MODELS, TRAIN_ON_A_NEW_DATASET
 from mlm_assets.ml.recipe import TASKS, Task
 from mlm_assets.partitions import RELEASES
 from mlm_assets.resources.device import DeviceResource
@@ -30,14 +30,22 @@ def model_asset(variant: str, task: Task) -> dg.AssetsDefinition:
     """Return the asset that trains the model of a task on a variant."""
     name = f"{variant}/{task}_model"
 
-    @dg.asset(
-        key=asset_key(name),
-        **described(name, {"torch", "safetensors"}, advisory={LEARNT_RULE: "Validation beats guessing."}),
+    @dg.multi_asset(
+        name=f"{variant}__{task}_model",
+        specs=[
+            described_spec(
+                name,
+                {"torch", "safetensors"},
+                deps=[variant, "geo_cells", *_FEATURES, "class_features"],
+                automation_condition=TRAIN_ON_A_NEW_DATASET,
+                skippable=True,
+            )
+        ],
+        check_specs=check_specs(name, advisory={LEARNT_RULE: "Validation beats guessing."}),
+        # Also what makes the checks of a skipped model skippable.
+        can_subset=True,
         pool=GPU_POOL,
         partitions_def=RELEASES,
-        deps=[variant, "geo_cells", *_FEATURES, "class_features"],
-        automation_condition=TRAIN_ON_A_NEW_DATASET,
-        output_required=False,
     )
     def model(
         context: dg.AssetExecutionContext, lake: LakeResource, encoders: EncoderResource, device: DeviceResource
@@ -66,16 +74,21 @@ def benchmark_asset(variant: str) -> dg.AssetsDefinition:
     """Return the asset that judges the three models of a variant."""
     name = f"{variant}/benchmark"
 
-    @dg.asset(
-        key=asset_key(name),
-        **described(
-            name, {"python", "json"}, advisory={GUARD_RULE: "With texts or images shuffled, scores fall to chance."}
-        ),
+    @dg.multi_asset(
+        name=f"{variant}__benchmark",
+        specs=[
+            described_spec(
+                name,
+                {"python", "json"},
+                deps=[variant, *(asset_key(f"{variant}/{task}_model") for task in TASKS)],
+                automation_condition=JUDGE_NEW_MODELS,
+                skippable=True,
+            )
+        ],
+        check_specs=check_specs(name, advisory={GUARD_RULE: "With texts or images shuffled, scores fall to chance."}),
+        can_subset=True,
         pool=GPU_POOL,
         partitions_def=RELEASES,
-        deps=[variant, *(asset_key(f"{variant}/{task}_model") for task in TASKS)],
-        automation_condition=FOLLOW_THE_REFRESH,
-        output_required=False,
     )
     def benchmark(
         context: dg.AssetExecutionContext, lake: LakeResource, encoders: EncoderResource, device: DeviceResource

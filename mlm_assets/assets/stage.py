@@ -91,11 +91,21 @@ def described(
     }
 
 
-def described_spec(name: str, kinds: set[str], deps: Sequence[Any], code_version: str = "1") -> dg.AssetSpec:
+def described_spec(
+    name: str,
+    kinds: set[str],
+    deps: Sequence[Any],
+    code_version: str = "1",
+    *,
+    automation_condition: dg.AutomationCondition[Any] | None = None,
+    skippable: bool = False,
+) -> dg.AssetSpec:
     """Return the same for one output of a multi-asset (its checks are given to the multi-asset itself)."""
     arguments = described(name, kinds, code_version)
     arguments.pop("check_specs")
-    return dg.AssetSpec(name, deps=deps, skippable=False, **arguments)
+    return dg.AssetSpec(
+        asset_key(name), deps=deps, skippable=skippable, automation_condition=automation_condition, **arguments
+    )
 
 
 def check_specs(

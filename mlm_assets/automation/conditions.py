@@ -4,26 +4,52 @@ from typing import Final
 
 import dagster as dg
 
+_Condition = dg.AutomationCondition
+
 FOLLOW_THE_REFRESH: Final = (
-    dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+    _Condition.eager()
+    & _Condition.all_deps_match(
+        _Condition.will_be_requested() | _Condition.all_checks_match(_Condition.check_passed(), blocking_only=True)
+    )
 ).with_label("follow_the_refresh")
 """Materialise a release as soon as all it is made of is there, and again when that changed.
 
-`eager()` alone ignores blocking checks that failed in an earlier run, hence the second half.
+`eager()` alone ignores blocking checks that failed in an earlier run, hence the second half. What is made in the same
+run is not asked for its last verdict: a check that fails ends the run before anything downstream.
 """
 
+DATASETS: Final = dg.AssetSelection.groups("datasets")
 FEATURES: Final = dg.AssetSelection.groups("features")
+MODELS: Final = dg.AssetSelection.groups("models")
+
+_A_NEW_DATASET: Final = _Condition.any_deps_match(
+    _Condition.newly_updated() & ~_Condition.executed_with_root_target()
+).allow(DATASETS)
+_SINCE_ITS_TRAINING_BEGAN: Final = (_A_NEW_DATASET & _Condition.in_progress()).since(
+    _Condition.newly_requested() | _Condition.initial_evaluation()
+)
+"""A dataset that arrives during a training is not dealt with by the end of that training."""
+
 TRAIN_ON_A_NEW_DATASET: Final = (
-    dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated()).ignore(FEATURES).since_last_handled()
-    & ~dg.AutomationCondition.any_deps_match(dg.AutomationCondition.missing()).ignore(FEATURES)
-    & ~dg.AutomationCondition.any_deps_in_progress()
-    & ~dg.AutomationCondition.in_progress()
-    & ~dg.AutomationCondition.any_deps_match(
-        dg.AutomationCondition.any_checks_match(dg.AutomationCondition.check_failed(), blocking_only=True)
+    (_A_NEW_DATASET.since_last_handled() | _SINCE_ITS_TRAINING_BEGAN)
+    & ~_Condition.any_deps_match(_Condition.missing()).ignore(FEATURES)
+    & ~_Condition.any_deps_match(_Condition.will_be_requested())
+    & ~_Condition.any_deps_in_progress()
+    & ~_Condition.in_progress()
+    # A check in progress: a dataset is reported as materialised a moment before its checks.
+    & ~_Condition.any_deps_match(
+        _Condition.any_checks_match(_Condition.check_failed() | _Condition.in_progress(), blocking_only=True)
     ).ignore(FEATURES)
 ).with_label("train_on_a_new_dataset")
 """Train when the dataset of the release was updated, and nothing that it is made of is missing, running or blocked.
 
 Features lie by shard. A model waits while some are being computed, but is not trained again because a shard's features
 changed, and not held up by features that nobody has computed: training computes what it lacks.
+"""
+
+JUDGE_NEW_MODELS: Final = (
+    FOLLOW_THE_REFRESH.replace("any_deps_updated", _Condition.any_deps_updated().allow(MODELS))
+    & ~_Condition.any_deps_match(_Condition.will_be_requested()).ignore(MODELS)
+).with_label("judge_new_models")
+"""Judge when models were, or are about to be, trained; a new dataset alone would be judged with the models of the old.
 """

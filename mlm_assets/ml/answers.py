@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mlm_assets.ml.cells import EARTH_RADIUS_KM, unit_points
 from mlm_assets.ml.device import Device
+from mlm_assets.ml.evaluation.location import great_circle_km
 from mlm_assets.ml.inference import Trained, predict
 from mlm_assets.ml.material import Floats, Integers, Material
 from mlm_assets.ml.predictions import Predictions
@@ -75,14 +75,11 @@ class Gallery:
         Probabilities are what the model's labels are made of: they fall off with distance, on a scale of 100 km.
         """
         material = self.material
-        point = unit_points(torch.tensor([lat_deg]), torch.tensor([lon_deg])).double()
-        places = unit_points(torch.from_numpy(material.lat_deg), torch.from_numpy(material.lon_deg)).double()
-        km = (torch.arccos((places @ point[0]).clamp(-1, 1)) * EARTH_RADIUS_KM).numpy()
+        lat, lon = np.array([lat_deg]), np.array([lon_deg])
+        km = great_circle_km(lat, lon, material.lat_deg, material.lon_deg)
         hits = [Hit(int(item), float(km[item])) for item in np.argsort(km, kind="stable")[:top]]
         known = np.isfinite(self._lat)
-        lat, lon = (torch.from_numpy(np.where(known, middle, 0.0)) for middle in (self._lat, self._lon))
-        middles = unit_points(lat, lon)
-        away = (torch.arccos((middles.double() @ point[0]).clamp(-1, 1)) * EARTH_RADIUS_KM).numpy()
+        away = great_circle_km(lat, lon, self._lat, self._lon)
         scores = np.where(known, -away / 100.0, -np.inf)
         shares = np.exp(scores - scores.max())
         return Answer(hits, self._cells(shares / shares.sum(), top), is_km=True)

@@ -137,15 +137,27 @@ class Irle(nn.Module):
         vectors: Tensor = self.image(images)
         return vectors
 
-    def embed_texts(self, texts: Tensor, classes: Tensor) -> Tensor:
-        """Return vectors (n, embedding) of text features (n, text_dimension) fused with class features."""
-        fused = self.fusion(torch.cat([self.summary(texts), self.classes(classes)], dim=-1))
+    def embed_texts(self, texts: Tensor, classes: Tensor, class_index: Tensor | None = None) -> Tensor:
+        """Return vectors (n, embedding) of text features (n, text_dimension) fused with class features.
+
+        `classes` (n, class_dimension), or (u, class_dimension) with `class_index` (n,) saying which each text has.
+        """
+        fused = self.fusion(torch.cat([self.summary(texts), self._embed_classes(classes, class_index)], dim=-1))
         vectors: Tensor = self.unit(fused)
         return vectors
 
-    def forward(self, images: Tensor, texts: Tensor, classes: Tensor) -> Outputs:
-        """Return what the task asks for, of (b, d_image), (v, d_text), (v, d_class) features."""
-        image_vectors, text_vectors = self.embed_images(images), self.embed_texts(texts, classes)
+    def _embed_classes(self, classes: Tensor, index: Tensor | None) -> Tensor:
+        """Return unit vectors of classes; what comes before dropout, most of the work, is done once per class."""
+        if index is None:
+            embedded: Tensor = self.classes(classes)
+            return embedded
+        dropout = next(number for number, layer in enumerate(self.classes) if isinstance(layer, nn.Dropout))
+        per_text: Tensor = self.classes[dropout:](self.classes[:dropout](classes)[index])
+        return per_text
+
+    def forward(self, images: Tensor, texts: Tensor, classes: Tensor, class_index: Tensor | None = None) -> Outputs:
+        """Return what the task asks for, of (b, d_image), (v, d_text), and class features as `embed_texts` takes."""
+        image_vectors, text_vectors = self.embed_images(images), self.embed_texts(texts, classes, class_index)
         image_logits = self.location(image_vectors) if self.location is not None else None
         text_logits = self.location(text_vectors) if self.location is not None else None
         if self.task == "le":

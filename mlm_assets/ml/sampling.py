@@ -24,11 +24,16 @@ RESIDENT_SHARE: Final = 0.5
 
 @dataclass(frozen=True)
 class Batch:
-    """Features of b settlements: images (b, d_image), texts (v, d_text), classes (v, d_class), and what is right."""
+    """Features of b settlements: images (b, d_image), texts (v, d_text), classes (u, d_class), and what is right.
+
+    Many settlements of a batch share a class, so that each distinct class vector stands once; text `i` has the class
+    vector `classes[class_index[i]]`.
+    """
 
     images: Tensor
     texts: Tensor
     classes: Tensor
+    class_index: Tensor
     targets: Targets
 
 
@@ -103,10 +108,12 @@ class Sampler:
         items = draw.order[positions]
         owners, views = np.nonzero(draw.text_rows[positions] >= 0)
         class_rows, has_class = draw.class_rows[positions][owners, views], draw.has_class[positions][owners, views]
+        classes, class_index = self._class_features(items, owners, class_rows, has_class)
         return Batch(
             self._images.take(draw.image_rows[positions]),
             self._texts.take(draw.text_rows[positions][owners, views]),
-            self._class_features(items[owners], class_rows, has_class),
+            classes,
+            class_index,
             self._targets(items, draw.image_owners[positions], owners),
         )
 
@@ -124,11 +131,17 @@ class Sampler:
             owners=of_text,
         )
 
-    def _class_features(self, items: Integers, rows: Integers, has_class: Integers) -> Tensor:
-        is_one = self.recipe.views.classes == "one"
-        features = self._classes.take(rows) if is_one else self.mean_classes(items)
-        keep = torch.from_numpy(has_class.astype(bool)).to(self.device)
-        return torch.where(keep[:, None], features, self.mean_class)
+    def _class_features(
+        self, items: Integers, owners: Integers, rows: Integers, has_class: Integers
+    ) -> tuple[Tensor, Tensor]:
+        """Return distinct class vectors (u, d_class), the mean class last, and which one each text has (v,)."""
+        if self.recipe.views.classes == "one":
+            distinct, places = np.unique(rows, return_inverse=True)
+            features = self._classes.take(distinct)
+        else:
+            features, places = self.mean_classes(items), np.asarray(owners)
+        places = np.where(has_class.astype(bool), places, len(features))
+        return torch.cat([features, self.mean_class[None]]), torch.from_numpy(places).to(self.device)
 
     def mean_classes(self, items: Integers) -> Tensor:
         """Return the mean class features (n, d_class) of items."""

@@ -84,7 +84,7 @@ class _Parts(nn.Module):
         self.model, self.objective = model, objective
 
     def forward(self, batch: Batch, gather: Any) -> Losses:
-        outputs, targets = self.model(batch.images, batch.texts, batch.classes), batch.targets
+        outputs, targets = self.model(batch.images, batch.texts, batch.classes, batch.class_index), batch.targets
         if gather is not None:
             outputs, targets = gather(outputs, targets)
         losses: Losses = self.objective(outputs, targets)
@@ -104,7 +104,7 @@ def train(plan: Plan, report: Callable[[Epoch], Any] = lambda epoch: None) -> Tr
     batch = plan.recipe.training.batch
     while True:
         try:
-            return _Training(plan, batch).run(report)
+            return Trainer(plan, batch).run(report)
         except torch.OutOfMemoryError as error:
             # The other processes of several know nothing of it and would wait for ever.
             if batch < 4 or plan.world > 1:
@@ -119,7 +119,7 @@ def train(plan: Plan, report: Callable[[Epoch], Any] = lambda epoch: None) -> Tr
             torch.cuda.empty_cache()
 
 
-class _Training:
+class Trainer:
     """The state of a training between its first epoch and its last."""
 
     def __init__(self, plan: Plan, batch: int) -> None:
@@ -164,12 +164,7 @@ class _Training:
         self.parts.train()
         for step, batch in enumerate(self.sampler.epoch(number, self.batch, rank=plan.rank, world=plan.world)):
             _set_rate(self.optimiser, plan.recipe, number + step / n_batches)
-            with plan.device.autocast():
-                losses: Losses = self.wrapped(batch, plan.gather)
-            self.optimiser.zero_grad(set_to_none=True)
-            losses.total.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
-            self.parts.objective.keep_in_bounds()
+            losses = self.step(batch)
             sums += torch.stack([_value(loss, sums) for loss in (losses.total, losses.retrieval, losses.location)])
             n_items += len(batch.images) * plan.world
         means = (sums / max(1, n_batches)).tolist()
@@ -187,6 +182,16 @@ class _Training:
             "duration_s": seconds,
             "items_per_s": n_items / max(seconds, 1e-9),
         }
+
+    def step(self, batch: Batch) -> Losses:
+        """Take one step of the optimiser and return the losses before it."""
+        with self.plan.device.autocast():
+            losses: Losses = self.wrapped(batch, self.plan.gather)
+        self.optimiser.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.parts.objective.keep_in_bounds()
+        return losses
 
     def _validate(self) -> dict[str, float | None]:
         material = self.plan.material
@@ -270,7 +275,8 @@ def _optimiser(parts: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": [one for one in trained if one.dim() < 2], "weight_decay": 0.0},
     ]
     kind = torch.optim.AdamW if recipe.training.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=recipe.training.learning_rate)
+    # Fused: one pass over the weights, which on a processor is a seventh of the time of the plain loop.
+    return kind(groups, lr=recipe.training.learning_rate, fused=True)
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, epoch: float) -> None:
