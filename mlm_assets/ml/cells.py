@@ -20,7 +20,9 @@ class CellGeometry:
         middles = unit_points(torch.from_numpy(np.where(known, lat, 0.0)), torch.from_numpy(np.where(known, lon, 0.0)))
         middles[torch.from_numpy(~known)] = 0.0
         self.middles = middles.to(device)
-        self.parents = [torch.from_numpy(_coarse(lat, lon, known, level)).to(device) for level in levels]
+        coarse = [_coarse(lat, lon, known, level) for level in levels]
+        self.parents = [torch.from_numpy(one).to(device) for one in coarse]
+        self.n_coarse = [int(one.max()) + 1 for one in coarse]
 
     def distances_km(self, points: Tensor) -> Tensor:
         """Return great-circle distances (n, n_cells) in km from unit points (n, 3)."""

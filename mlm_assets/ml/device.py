@@ -62,8 +62,14 @@ class Usage:
     def __init__(self, device: Device) -> None:
         """Start to watch."""
         self._device, self._began, self._cpu_began = device, time.monotonic(), time.process_time()
+        self._looks: list[float] = []
         if device.torch.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device.torch)
+
+    def look(self) -> None:
+        """Take note of how busy a GPU is now; called while it works, after each epoch say."""
+        if self._device.torch.type == "cuda" and (said := _gpu_utilisation(self._device.torch)) is not None:
+            self._looks.append(said)
 
     def figures(self) -> dict[str, Any]:
         """Return device, precision, peak memory in bytes, and utilisation in percent where it can be known."""
@@ -72,7 +78,7 @@ class Usage:
         if self._device.torch.type == "cuda":
             said["device_name"] = torch.cuda.get_device_name(self._device.torch)
             said["peak_memory_bytes"] = torch.cuda.max_memory_allocated(self._device.torch)
-            said["utilisation_percent"] = _gpu_utilisation(self._device.torch)
+            said["utilisation_percent"] = round(sum(self._looks) / len(self._looks), 1) if self._looks else None
         else:
             share = (time.process_time() - self._cpu_began) / duration_s / (os.cpu_count() or 1)
             said["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -88,7 +88,12 @@ def fit(experiment: Experiment, task: Task, report: Callable[[Epoch], Any] = lam
     material = experiment.opened()
     work = work_folder(experiment.home, material.release, material.variant, task)
     usage = Usage(experiment.device)
-    trained = _train(experiment, material, task, work, report)
+
+    def tell(epoch: Epoch) -> None:
+        usage.look()
+        report(epoch)
+
+    trained = _train(experiment, material, task, work, tell)
     finished = _keep(experiment, material, task, trained, usage)
     shutil.rmtree(work, ignore_errors=True)
     return finished
@@ -100,7 +105,16 @@ def _train(
     device, recipe = experiment.device, experiment.recipe
     if experiment.processes > 1:
         said = recipe.model_dump(mode="json")
-        job = Job(str(experiment.material), said, task, experiment.seed, device.name, device.precision, str(work))
+        job = Job(
+            str(experiment.material),
+            said,
+            task,
+            experiment.seed,
+            device.name,
+            device.precision,
+            str(work),
+            device.is_compiled,
+        )
         return train_in_processes(job, experiment.processes, report, experiment.say)
     plan = Plan(material, recipe, task, device, experiment.seed, folder=work, say=experiment.say)
     return train(plan, report)

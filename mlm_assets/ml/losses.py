@@ -109,10 +109,10 @@ class Objective(nn.Module):
     def _locate(self, logits: Tensor, cells: Tensor, points: Tensor) -> Tensor:
         logs = functional.log_softmax(logits, dim=-1)
         loss = -(soft_labels(self.recipe, self.geometry, cells, points) * logs).sum(dim=-1).mean()
-        for parents in self.geometry.parents:
-            loss = loss + functional.nll_loss(coarse_log_probs(logs, parents), parents[cells]) / len(
-                self.geometry.parents
-            )
+        levels = list(zip(self.geometry.parents, self.geometry.n_coarse, strict=True))
+        for parents, n_coarse in levels:
+            coarse = coarse_log_probs(logs, parents, n_coarse)
+            loss = loss + functional.nll_loss(coarse, parents[cells]) / len(levels)
         return loss
 
 
@@ -144,9 +144,8 @@ def soft_labels(recipe: LossRecipe, geometry: CellGeometry, cells: Tensor, point
     return 0.5 * hot + 0.5 * torch.softmax(-geometry.distances_km(points) / recipe.label_km, dim=-1)
 
 
-def coarse_log_probs(logs: Tensor, parents: Tensor) -> Tensor:
+def coarse_log_probs(logs: Tensor, parents: Tensor, n_coarse: int) -> Tensor:
     """Return log probabilities (n, n_coarse) of coarse cells: those of the cells below them, summed."""
-    n_coarse = int(parents.max()) + 1
     peak = logs.amax(dim=-1, keepdim=True)
     sums = torch.zeros(len(logs), n_coarse, device=logs.device).index_add_(1, parents, (logs - peak).exp())
     return sums.clamp_min(1e-30).log() + peak
