@@ -1,6 +1,6 @@
 """Studies of recipes: many trainings with several seeds, judged by the paper's protocol, side by side with intervals.
 
-python -m benchmarks.studies OUT.json --home HOME [--places FILE] [--seeds 5] [--only faults]
+python -m benchmarks.studies OUT.json --home HOME [--places FILE] [--english FOLDER] [--seeds 5] [--only faults]
 
 `HOME` is a home with features (`mlm run --to features`). Each training is one line of OUT.json's `runs`; a study that
 is started again goes on with what is missing. Trainings run in two processes of one thread each.
@@ -51,7 +51,9 @@ def ablation(study: str, material: str, seeds: int) -> Iterator[Trial]:
     without = {
         "modern, cosine embedding loss": modern.changed(loss={"retrieval": "cosine_embedding"}),
         "modern, one text a step": modern.changed(views={"texts": 1}),
-        "modern, no coarser cells": modern.changed(loss={"hierarchy": []}),
+        "modern, coarser cells too (levels 2, 4)": modern.changed(loss={"hierarchy": [2, 4]}),
+        "modern, dropout 0.1": modern.changed(model={"dropout": 0.1}),
+        "modern, batch 512": modern.changed(training={"batch": 512}),
         "modern, one right cell": modern.changed(loss={"label_km": 0.0}),
         "modern, equal task weights": modern.changed(loss={"task_weights": "equal"}),
         "modern, three-gate branches": modern.changed(model={"branches": "gated"}),
@@ -61,7 +63,7 @@ def ablation(study: str, material: str, seeds: int) -> Iterator[Trial]:
             training={"optimiser": "adam", "schedule": "constant", "learning_rate": 1e-4, "weight_decay": 0.0}
         ),
     }
-    yield from _trials(study, material, without, seeds)
+    yield from _trials(study, material, without, min(seeds, 3))
 
 
 def faults(study: str, material: str, seeds: int, smallest: int) -> Iterator[Trial]:
@@ -89,6 +91,22 @@ def faults(study: str, material: str, seeds: int, smallest: int) -> Iterator[Tri
         everything |= fault
     variants["all of these"] = paper.changed(faults=everything)
     yield from _trials(study, material, variants, seeds)
+
+
+def encoder_faults(study: str, home: Path, english: str, seeds: int) -> Iterator[Trial]:
+    """Yield `paper` on texts as they are, cut after 500 characters, and read by an English encoder.
+
+    The original's English BERT comes from a hub; `english` is an English model of the same kind in a folder.
+    """
+    paper = _faster(load_recipe("paper")).changed(training={"epochs": 40})
+    faults: dict[str, dict[str, Any]] = {
+        "paper": {},
+        "first_characters (500)": {"first_characters": 500},
+        "english_encoder (and 500 characters)": {"english_encoder": f"bert-english-500:{english}"},
+    }
+    for name, fault in faults.items():
+        recipe = paper.changed(faults=fault)
+        yield from _trials(study, str(_generated(home, recipe)), {name: recipe}, seeds)
 
 
 def _faster(recipe: Recipe) -> Recipe:
@@ -191,9 +209,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--home", type=Path, required=True, help="a home with features")
     parser.add_argument("--places", type=Path, help="the file of real places")
+    parser.add_argument("--english", help="folder of an English model in the BERT family")
     parser.add_argument("--n-places", type=int, default=2500)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", default=["ablation", "faults", "places"])
+    parser.add_argument("--only", nargs="*", default=["ablation", "faults", "places", "encoders"])
     arguments = parser.parse_args()
     material = _generated(arguments.home)
     trials: list[Trial] = []
@@ -212,10 +231,13 @@ def main() -> None:
         opened = open_material(material)
         smallest = int(np.bincount(opened.cells, minlength=opened.n_cells).min())
         trials += faults("faults of the original, each alone", str(material), arguments.seeds, smallest)
+    if arguments.english and "encoders" in arguments.only:
+        study = "faults of the original in the encoder"
+        trials += encoder_faults(study, arguments.home, arguments.english, arguments.seeds)
     run(trials, arguments.out)
 
 
-def _generated(home: Path) -> Path:
+def _generated(home: Path, recipe: Recipe | None = None) -> Path:
     from mlm_assets.resources.encoders import Encoders
     from mlm_assets.resources.lake import open_lake
     from mlm_assets.settings import load_settings, use_home
@@ -224,7 +246,9 @@ def _generated(home: Path) -> Path:
     settings = load_settings(home)
     lake = open_lake(settings)
     release = lake.accepted_all("mlm_irle")[-1].partition
-    return Encoders(settings, lake).training_material(release, "mlm_irle")
+    encoders = Encoders(settings, lake)
+    chosen = encoders if recipe is None else encoders.for_recipe(recipe)
+    return chosen.training_material(release, "mlm_irle")
 
 
 if __name__ == "__main__":

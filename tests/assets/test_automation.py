@@ -48,7 +48,7 @@ class Home:
             for partition in self._seen.get_requested_partitions(key)
         }
 
-    def ticks(self, n: int = 3) -> Asked:
+    def ticks(self, n: int = 2) -> Asked:
         """Let the automation look several times, with nothing happening in between."""
         return set().union(*(self.tick() for _ in range(n)))
 
@@ -142,16 +142,16 @@ def shards() -> dict[str, list[str | None]]:
 
 
 def test_a_refresh_ends_in_the_models_of_exactly_its_release(home: Home) -> None:
-    assert home.ticks(2) == set()
+    assert home.ticks() == set()
     home.made("refresh")
     assert home.tick() == {(name, NOW) for name in DATASETS}
     with home.running(*DATASETS) as run:
-        assert home.ticks(2) == set()
+        assert home.ticks() == set()
         home.made(*DATASETS, by=run)
     assert home.tick() == training(VARIANT, OTHER)
     names = [name for name, _ in training(VARIANT, OTHER)]
     with home.running(*names) as run:
-        assert home.ticks(2) == set()
+        assert home.ticks() == set()
         home.made(*names, by=run)
     assert home.ticks() == set()
 
@@ -355,5 +355,5 @@ def trained(home: Home) -> None:
     """Have the datasets of the release made, and its models trained and judged."""
     home.made("refresh", *DATASETS)
     home.made(*(name for name, _ in training(VARIANT, OTHER)))
-    home.ticks(2)
+    home.ticks()
     assert home.tick() == set()
