@@ -16,7 +16,7 @@ from rich.console import Console
 from mlm_assets.commands.endpoints import World
 from mlm_assets.commands.targets import Target, TaskName, Trainable
 from mlm_assets.errors import MlmError
-from mlm_assets.ml.recipe import TASKS
+from mlm_assets.ml.recipe import TASKS, recipe_address
 from mlm_assets.settings import Settings, home_from_environment, load_settings, use_home
 
 app = typer.Typer(
@@ -77,7 +77,13 @@ def run(
     from mlm_assets.commands.run import RunRequest
     from mlm_assets.commands.run import run as run_release
 
-    kept = {"shards": shards, "t_min": t_min, "t_max": t_max, "quota_total": quota_total, "recipe": recipe}
+    kept = {
+        "shards": shards,
+        "t_min": t_min,
+        "t_max": t_max,
+        "quota_total": quota_total,
+        "recipe": recipe and recipe_address(recipe),
+    }
     request = RunRequest(
         _home(home), release, World(generate, seed, world, endpoint, faults), to.value, replay, fresh,
         {name: value for name, value in kept.items() if value is not None},
@@ -109,7 +115,7 @@ def train(
     wanted = [one.value for one in task or TaskName]
     tasks = tuple(known for known in TASKS if known in wanted)
     command.train(
-        command.TrainRequest(_home(home), release, _values(variant), tasks, recipe, seed, anew), out
+        command.TrainRequest(_home(home), release, _values(variant), tasks, recipe and recipe_address(recipe), seed, anew), out
     )  # fmt: skip
 
 

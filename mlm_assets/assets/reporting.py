@@ -110,6 +110,8 @@ def _words(value: Any) -> str:
     """Return a value as a reader writes it: lists and maps without the quotes and brackets of Python."""
     if value is None:
         return ""
+    if isinstance(value, float):
+        return f"{value:.8g}"
     if isinstance(value, Mapping):
         return " · ".join(_words(one) for one in value.values() if one is not None)
     if isinstance(value, tuple):  # an entry of a map

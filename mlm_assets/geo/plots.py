@@ -185,6 +185,7 @@ def lines_png(series: Mapping[str, Sequence[float | None]], title: str, xlabel: 
         y = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
         colour = _COLOURS[number % len(_COLOURS)]
         axes.plot(np.arange(1, len(y) + 1), y, color=colour, linewidth=1.6, marker="." * (len(y) < 40), label=name)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(loc="best", frameon=False, fontsize=9, labelcolor=_INK)
     return _png(figure)
 

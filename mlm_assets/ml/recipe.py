@@ -140,6 +140,12 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
+def recipe_address(name: str) -> str:
+    """Return the name of a recipe as a home keeps it: a path is made absolute, for others start elsewhere."""
+    is_file = name not in recipe_names() and Path(name).is_file()
+    return str(Path(name).absolute()) if is_file else name
+
+
 def load_recipe(name: str) -> Recipe:
     """Return the recipe of this name, or of the TOML file at this path.
 
