@@ -114,9 +114,8 @@ def train(
 
     wanted = [one.value for one in task or TaskName]
     tasks = tuple(known for known in TASKS if known in wanted)
-    command.train(
-        command.TrainRequest(_home(home), release, _values(variant), tasks, recipe and recipe_address(recipe), seed, anew), out
-    )  # fmt: skip
+    named = recipe and recipe_address(recipe)
+    command.train(command.TrainRequest(_home(home), release, _values(variant), tasks, named, seed, anew), out)
 
 
 @app.command()
