@@ -174,6 +174,8 @@ def lines_png(series: Mapping[str, Sequence[float | None]], title: str, xlabel: 
         xlabel: what is counted along.
         ylabel: the quantity, with its unit.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _canvas((7.2, 4.0), title)
     axes.set_xlabel(xlabel, color=_INK)
     axes.set_ylabel(ylabel, color=_INK)
@@ -185,7 +187,7 @@ def lines_png(series: Mapping[str, Sequence[float | None]], title: str, xlabel: 
         y = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
         colour = _COLOURS[number % len(_COLOURS)]
         axes.plot(np.arange(1, len(y) + 1), y, color=colour, linewidth=1.6, marker="." * (len(y) < 40), label=name)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="best", frameon=False, fontsize=9, labelcolor=_INK)
     return _png(figure)
 
