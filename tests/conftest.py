@@ -29,3 +29,22 @@ def realworld() -> Path:
     if not folder.is_dir():
         pytest.skip("the real sample (shared/realworld) is not beside this checkout")
     return folder
+
+
+_LONGEST = (
+    "tests/ui/",
+    "tests/assets/test_models",
+    "tests/assets/test_runs",
+    "tests/assets/test_kills",
+    "tests/assets/",
+)
+"""What takes longest, first: of two processes neither is left alone with a long file at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the order within a file stays."""
+
+    def place(item: pytest.Item) -> int:
+        return next((number for number, start in enumerate(_LONGEST) if item.nodeid.startswith(start)), len(_LONGEST))
+
+    items.sort(key=place)

