@@ -29,7 +29,7 @@ demo: $(INSTALLED)
 	$(BIN)/mlm run --fresh --home $(DEMO_HOME) --generate 500 --seed 1 --release 2026-12 --shards 4 --t-min 3 --t-max 30 --quota-total 200 --to models --recipe demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 ui: $(INSTALLED)
 	$(BIN)/mlm ui --home $(DEMO_HOME) --port $(UI_PORT)
