@@ -16,6 +16,7 @@ import dagster as dg
 
 from mlm_assets.assets.reporting import asset_key, constraint_report, definition_metadata, materialisation_metadata
 from mlm_assets.checks.constraints import violations
+from mlm_assets.errors import Refused
 from mlm_assets.ml.recipe import Recipe, load_recipe
 from mlm_assets.releases import release_window
 from mlm_assets.resources.http import Transport
@@ -270,8 +271,15 @@ def _is_same(lake: Lake, settings: Settings, key: str, value: str) -> bool:
     if key.startswith("setting:"):
         return str(getattr(settings, key.removeprefix("setting:"))) == value
     if key.startswith(_RECIPE):
-        named = key.removeprefix(_RECIPE)
-        return named == settings.recipe and load_recipe(named).digest() == value
+        return key.removeprefix(_RECIPE) == settings.recipe and _digest_of(settings.recipe) == value
     name, _, partition = key.rpartition("/")
     accepted = lake.accepted(name, partition)
     return accepted is not None and accepted.version == value
+
+
+def _digest_of(recipe: str) -> str | None:
+    """Return what a recipe says now; None where its file is gone or no longer understood, and so not what it was."""
+    try:
+        return load_recipe(recipe).digest()
+    except Refused:
+        return None

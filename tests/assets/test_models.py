@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mlm_assets.assets.stage import CODE_VERSIONS, is_current
 from mlm_assets.ml.checkpoint import load_tensors
 from mlm_assets.ml.evaluation.report import evaluate
 from mlm_assets.ml.hdf5 import write_published_sample
@@ -16,7 +17,8 @@ from mlm_assets.ml.inference import predict
 from mlm_assets.ml.material import TEST, Material, open_material
 from mlm_assets.ml.model import Irle, shape_of
 from mlm_assets.ml.recipe import TASKS, load_recipe
-from mlm_assets.resources.lake import Lake
+from mlm_assets.resources.lake import Lake, arrow_schema
+from mlm_assets.settings import load_settings
 from mlm_assets.tables import TRAINED_VARIANTS
 from tests.commands import done, mlm
 
@@ -273,3 +275,23 @@ def test_published_files_are_trained_on_in_two_commands(tmp_path: Path, small: P
     assert report_of(home, "mlm_irle", "published") == again
     done("export-hdf5", tmp_path / "out", "--home", home, "--release", "published", "--variant", "mlm_irle")
     assert (tmp_path / "out" / "mlm_irle" / "train.h5").is_file()
+
+
+def test_a_model_whose_recipe_changed_or_is_gone_is_not_current(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(SMALL)
+    lake, settings = Lake(tmp_path), load_settings(tmp_path, recipe=str(path))
+    inputs = {f"recipe:{path}": load_recipe(str(path)).digest()}
+    version = lake.write("mlm_irle/ir_model", RELEASE, arrow_schema("mlm_irle/ir_model").empty_table())
+    CODE_VERSIONS.setdefault("mlm_irle/ir_model", "1")
+    code = CODE_VERSIONS["mlm_irle/ir_model"]
+    lake.accept(version, release=RELEASE, inputs=inputs, code_version=code, expected=None)
+
+    def current() -> bool:
+        return is_current(lake, settings, "mlm_irle/ir_model", RELEASE, RELEASE)
+
+    assert current()
+    path.write_text(SMALL.replace("epochs = 2", "epochs = 3"))
+    assert not current()
+    path.unlink()
+    assert not current()
