@@ -1,7 +1,7 @@
 """Group models: three models per variant and release, and the benchmark that judges them (paper, sections 5 and 6)."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -26,26 +26,30 @@ _FEATURES: Final = [
 ]
 
 
+def skippable_asset(spec: dg.AssetSpec, checks: Sequence[dg.AssetCheckSpec]) -> Callable[..., dg.AssetsDefinition]:
+    """Return the decorator of an asset of this group: by release, one at a time on the GPU, and it may give nothing.
+
+    A multi-asset of one, for only there may checks be left out together with the asset that they are of.
+    """
+    return dg.multi_asset(
+        name="__".join(spec.key.path), specs=[spec], check_specs=checks, can_subset=True, pool=GPU_POOL,
+        partitions_def=RELEASES,
+    )  # fmt: skip
+
+
 def model_asset(variant: str, task: Task) -> dg.AssetsDefinition:
     """Return the asset that trains the model of a task on a variant."""
     name = f"{variant}/{task}_model"
 
-    @dg.multi_asset(
-        name=f"{variant}__{task}_model",
-        specs=[
-            described_spec(
-                name,
-                {"torch", "safetensors"},
-                deps=[variant, "geo_cells", *_FEATURES, "class_features"],
-                automation_condition=TRAIN_ON_A_NEW_DATASET,
-                skippable=True,
-            )
-        ],
-        check_specs=check_specs(name, advisory={LEARNT_RULE: "Validation beats guessing."}),
-        # Also what makes the checks of a skipped model skippable.
-        can_subset=True,
-        pool=GPU_POOL,
-        partitions_def=RELEASES,
+    @skippable_asset(
+        described_spec(
+            name,
+            {"torch", "safetensors"},
+            deps=[variant, "geo_cells", *_FEATURES, "class_features"],
+            automation_condition=TRAIN_ON_A_NEW_DATASET,
+            skippable=True,
+        ),
+        check_specs(name, advisory={LEARNT_RULE: "Validation beats guessing."}),
     )
     def model(
         context: dg.AssetExecutionContext, lake: LakeResource, encoders: EncoderResource, device: DeviceResource
@@ -74,21 +78,15 @@ def benchmark_asset(variant: str) -> dg.AssetsDefinition:
     """Return the asset that judges the three models of a variant."""
     name = f"{variant}/benchmark"
 
-    @dg.multi_asset(
-        name=f"{variant}__benchmark",
-        specs=[
-            described_spec(
-                name,
-                {"python", "json"},
-                deps=[variant, *(asset_key(f"{variant}/{task}_model") for task in TASKS)],
-                automation_condition=JUDGE_NEW_MODELS,
-                skippable=True,
-            )
-        ],
-        check_specs=check_specs(name, advisory={GUARD_RULE: "With texts or images shuffled, scores fall to chance."}),
-        can_subset=True,
-        pool=GPU_POOL,
-        partitions_def=RELEASES,
+    @skippable_asset(
+        described_spec(
+            name,
+            {"python", "json"},
+            deps=[variant, *(asset_key(f"{variant}/{task}_model") for task in TASKS)],
+            automation_condition=JUDGE_NEW_MODELS,
+            skippable=True,
+        ),
+        check_specs(name, advisory={GUARD_RULE: "With texts or images shuffled, scores fall to chance."}),
     )
     def benchmark(
         context: dg.AssetExecutionContext, lake: LakeResource, encoders: EncoderResource, device: DeviceResource

@@ -249,7 +249,7 @@ class TestPredict:
 
 def test_a_variant_with_one_cell_is_skipped_and_the_run_stays_green(tmp_path: Path, small: Path) -> None:
     home = tmp_path / "home"
-    world = ("--generate", "80", "--seed", "2", "--release", RELEASE, "--shards", "1", "--t-min", "12", "--t-max", "60")
+    world = ("--generate", "50", "--seed", "2", "--release", RELEASE, "--shards", "1", "--t-min", "12", "--t-max", "60")
     said = done("run", "--home", home, *world, "--quota-total", "10", "--to", "models", "--recipe", small)
     lake = Lake(home)
     cells = lake.read(lake.require("geo_cells", RELEASE), {"variant": "mlm_irle_gr"}).num_rows
