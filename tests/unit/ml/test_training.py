@@ -104,7 +104,7 @@ def test_one_batch_of_64_is_fitted_to_zero_loss(name: str, task: Task) -> None:
 
 def test_a_trained_model_is_far_above_chance_and_an_untrained_one_is_not() -> None:
     material = world(400, image_dimension=48, text_dimension=32)
-    recipe = small("demo", training={"batch": 64, "epochs": 25})
+    recipe = small("demo", training={"batch": 64, "epochs": 25}, model={"dropout": 0.2}, loss={"hierarchy": [2, 4]})
     untrained, _, _ = parts_of(material, recipe, "mtl")
     trained = train(Plan(material, recipe, "mtl", CPU))
     items = material.items(TEST)
@@ -114,7 +114,7 @@ def test_a_trained_model_is_far_above_chance_and_an_untrained_one_is_not() -> No
     )
     assert len(items) == 40
     for way in ("image_to_text", "text_to_image"):
-        assert after[f"median_rank_{way}"] <= 6 and before[f"median_rank_{way}"] > 10
+        assert after[f"median_rank_{way}"] <= 4 and before[f"median_rank_{way}"] > 10
     assert after["located_image"] > 0.8 and after["located_text"] > 0.8
     assert before["located_image"] < 0.5 and before["located_text"] < 0.5
 
