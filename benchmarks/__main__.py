@@ -1,7 +1,7 @@
 """Run every measurement, or those named, and print one JSON.
 
-python -m benchmarks [cells] [settlements] [start_up] [loading] [epochs] [epochs_bf16] [ranking] [features] [full_size]
-                     [requests] [--candidates 20000]
+python -m benchmarks [cells] [constraints] [settlements] [start_up] [loading] [epochs] [epochs_bf16] [ranking]
+                     [features] [full_size] [requests] [--candidates 20000]
 
 Studies of recipes (ablations, faults, real places) take an hour and are run by `python -m benchmarks.studies`.
 """
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.cells import measure_cells
+from benchmarks.constraints import measure_constraints
 from benchmarks.epochs import measure_epochs
 from benchmarks.feature_lookup import measure_feature_lookup
 from benchmarks.full_size import measure_full_size
@@ -33,6 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     measures: dict[str, Callable[[], Any]] = {
         "cells": measure_cells,
+        "constraints": measure_constraints,
         "settlements": measure_settlements,
         "start_up": measure_start_up,
         "loading": measure_loading,

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from mlm_assets.commands.endpoints import World
 from mlm_assets.commands.targets import Target, TaskName, Trainable
-from mlm_assets.errors import MlmError
+from mlm_assets.errors import MlmError, Refused
 from mlm_assets.ml.recipe import TASKS, recipe_address
 from mlm_assets.settings import Settings, home_from_environment, load_settings, use_home
 
@@ -71,12 +71,17 @@ def run(
     replay: Annotated[
         bool, typer.Option("--replay", help="Make every table again from stored answers; no request.")
     ] = False,
+    refetch: Annotated[
+        bool, typer.Option("--refetch", help="Ask the services again for what is not accepted, stored answers or not.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove the home first, if it is one of ours.")] = False,
 ) -> None:
     """Bring a release up to date through Dagster, without the UI."""
     from mlm_assets.commands.run import RunRequest
     from mlm_assets.commands.run import run as run_release
 
+    if replay and refetch:
+        raise Refused("--replay sends no request and --refetch asks again; choose one.")
     kept = {
         "shards": shards,
         "t_min": t_min,
@@ -85,7 +90,8 @@ def run(
         "recipe": recipe and recipe_address(recipe),
     }
     request = RunRequest(
-        _home(home), release, World(generate, seed, world, endpoint, faults), to.value, replay, fresh,
+        _home(home), release, World(generate, seed, world, endpoint, faults), to.value,
+        "replay" if replay else "refetch" if refetch else "fetch", fresh,
         {name: value for name, value in kept.items() if value is not None},
     )  # fmt: skip
     run_release(request, out)
@@ -204,6 +210,115 @@ def why(
 
     said = command.why(qid, load_settings(home))
     _print_json(said) if as_json else command.show(said, out)
+
+
+@app.command()
+def approve(
+    table: Annotated[str, typer.Argument(help="Table whose rejected version readers shall see.")],
+    partition: Annotated[
+        str, typer.Argument(help="Partition, or a pattern such as 'fr|*'; all that wait by default.")
+    ] = "*",
+    reason: Annotated[str, typer.Option(help="Why; kept with the release.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who; the user of this machine by default.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Let readers have a version that a check rejected; who, when, why and the figures are kept."""
+    from mlm_assets.commands import approve as command
+
+    said = command.approve(_settings_of(home), table, partition, reason, by)
+    _print_json(said) if as_json else command.show(said, out)
+
+
+quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that were set aside because they break a rule.")
+app.add_typer(quarantine_app, name="quarantine")
+Entry = Annotated[str, typer.Argument(help="Id of a set-aside row, or its beginning.")]
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    table: Annotated[str | None, typer.Option(help="Of this table only.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Those too that were dealt with.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """List the rows that are set aside."""
+    from dataclasses import asdict
+
+    from mlm_assets.commands import quarantine as command
+
+    found = command.entries(_settings_of(home), table, everything=everything)
+    _print_json([asdict(one) for one in found]) if as_json else command.show_list(found, out)
+
+
+@quarantine_app.command("show")
+def quarantine_show(entry: Entry, home: Home = None) -> None:
+    """Show one row with the rule it breaks, the run that met it and the answer that brought it."""
+    from mlm_assets.commands import quarantine as command
+
+    command.show_one(command.entry(_settings_of(home), entry), out)
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    entry: Annotated[str | None, typer.Argument(help="Id of a row, or its beginning; all by default.")] = None,
+    home: Home = None,
+) -> None:
+    """Forget the answers that brought set-aside rows, so that the next run asks for them again."""
+    from mlm_assets.commands import quarantine as command
+
+    command.retry(_settings_of(home), entry, out)
+
+
+@quarantine_app.command("release")
+def quarantine_release(
+    entry: Entry,
+    reason: Annotated[str, typer.Option(help="Why the row is right; kept with it.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who; the user of this machine by default.")] = None,
+    home: Home = None,
+) -> None:
+    """Say that a row is right after all; the next run takes it in."""
+    from mlm_assets.commands import quarantine as command
+
+    released = command.release(_settings_of(home), entry, reason, by)
+    out.print(f"{released.id} {released.table} {released.partition}: released; `mlm run` takes it in")
+
+
+alerts_app = typer.Typer(invoke_without_command=True, help="What is wrong, who was told, and what is undelivered.")
+app.add_typer(alerts_app, name="alerts")
+
+
+@alerts_app.callback()
+def alerts(context: typer.Context, home: Home = None, as_json: Json = False) -> None:
+    """List open incidents, whom they were told to, and what could not be delivered."""
+    if context.invoked_subcommand is not None:
+        return
+    from mlm_assets.commands import alerts as command
+
+    said = command.list_alerts(_settings_of(home))
+    _print_json(said) if as_json else command.show(said, out)
+
+
+@alerts_app.command("send")
+def alerts_send(home: Home = None) -> None:
+    """Send what is due now, without waiting for the daemon."""
+    from mlm_assets.commands import alerts as command
+
+    delivered = command.send(_settings_of(home))
+    out.print(str(delivered))
+    if delivered.n_undelivered:
+        raise typer.Exit(1)
+
+
+@alerts_app.command("test")
+def alerts_test(home: Home = None, as_json: Json = False) -> None:
+    """Send a test message over each route."""
+    from mlm_assets.commands import alerts as command
+
+    said = command.test(_settings_of(home))
+    _print_json(said) if as_json else command.show_test(said, out)
+    if any(one["error"] for one in said):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -2,8 +2,12 @@
 
 import dagster as dg
 
-from mlm_assets.assets import datasets, entities, features, geo, media, models, refresh, taxonomy
+from mlm_assets.assets import approvals, datasets, entities, features, geo, media, models, refresh, taxonomy
+from mlm_assets.assets.rechecks import rechecks
+from mlm_assets.automation.approval import approve_version
 from mlm_assets.automation.jobs import JOBS
+from mlm_assets.automation.sensors import alerts_sensor
+from mlm_assets.resources.alerts import AlertResource
 from mlm_assets.resources.device import DeviceResource
 from mlm_assets.resources.encoders import EncoderResource
 from mlm_assets.resources.services import CommonsResource, LakeResource, WikidataResource, WikipediaResource
@@ -12,9 +16,10 @@ _lake = LakeResource()
 
 defs = dg.Definitions(
     assets=dg.with_source_code_references(
-        dg.load_assets_from_modules([taxonomy, entities, media, refresh, geo, datasets, features, models])
+        dg.load_assets_from_modules([taxonomy, entities, media, refresh, geo, datasets, approvals, features, models])
     ),
-    jobs=JOBS,
+    asset_checks=rechecks,
+    jobs=[*JOBS, approve_version],
     sensors=[
         # Dagster's own automation sensor is stopped until somebody starts it by hand; ours runs from the start.
         dg.AutomationConditionSensorDefinition(
@@ -22,7 +27,8 @@ defs = dg.Definitions(
             target=dg.AssetSelection.all(),
             default_status=dg.DefaultSensorStatus.RUNNING,
             minimum_interval_seconds=15,
-        )
+        ),
+        alerts_sensor,
     ],
     resources={
         "lake": _lake,
@@ -31,6 +37,7 @@ defs = dg.Definitions(
         "commons": CommonsResource(lake=_lake),
         "encoders": EncoderResource(lake=_lake),
         "device": DeviceResource(lake=_lake),
+        "alerting": AlertResource(lake=_lake),
     },
     executor=dg.in_process_executor,
 )

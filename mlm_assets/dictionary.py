@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mlm_assets.checks.constraints import declared
 from mlm_assets.settings import Settings
 from mlm_assets.tables import EXCLUSION_REASONS, IMAGE_STATUS, REJECTION_REASONS, SUMMARY_STATUS, TABLES, Column, Table
 
@@ -21,6 +22,11 @@ _LISTS = {
 def data_dictionary() -> str:
     """Return the data dictionary as Markdown: every table and column, and what each reason and status means."""
     parts = ["# Data dictionary", "", "Derived from `mlm_assets/tables.py` by `make docs`; do not edit.", ""]
+    parts += [
+        "Below the columns of each table stand the checks that every version of it is put to before readers see it.",
+        "A check whose severity is *error* keeps a version that fails it from readers; a *warning* is shown.",
+        "",
+    ]
     for table in TABLES.values():
         parts += _table(table)
     for title, meanings in _LISTS.items():
@@ -59,6 +65,15 @@ def _table(table: Table) -> list[str]:
             f"| `{column.name}` | {column.type} | {null} | {column.description} | {_values(column)} "
             f"| {', '.join(column.sources)} |"
         )
+    return [*lines, "", *_checks(table)]
+
+
+def _checks(table: Table) -> list[str]:
+    """Return what is checked of a version of a table, and whether a failure keeps it from readers."""
+    lines = ["| check | severity | what must hold |", "| --- | --- | --- |"]
+    for check in declared(table):
+        severity = "error, blocks" if check.is_blocking else "warning"
+        lines.append(f"| `{check.name}` | {severity} | {_cell(check.description)} |")
     return [*lines, ""]
 
 
@@ -69,7 +84,14 @@ def _values(column: Column) -> str:
         low = "" if column.minimum is None else f"{column.minimum:g}"
         high = "" if column.maximum is None else f"{column.maximum:g}"
         return f"{low} … {high}"
-    return f"`{column.pattern}`" if column.pattern else ""
+    if column.each:
+        return f"each `{_cell(column.each)}`"
+    return f"`{_cell(column.pattern)}`" if column.pattern else ""
+
+
+def _cell(text: str) -> str:
+    """Return a text in which no bar ends the cell: patterns have them."""
+    return text.replace("|", "\\|")
 
 
 def _default(value: Any) -> str:

@@ -78,6 +78,15 @@ class Settings(BaseSettings):
         1, ge=1, description="Processes of one training, one per GPU; more than one start torchrun."
     )
 
+    alerts_file: Path | None = Field(None, description="Routes of alerts (docs/alerts.md); alerts.toml in the home.")
+    alert_hold_s: float = Field(900.0, ge=0, description="Longest wait of an alert for the runs of its release.")
+    alert_settle_s: float = Field(20.0, ge=0, description="Time after its last run until a release is taken as quiet.")
+    alert_retry_s: float = Field(60.0, gt=0, description="Pause before an alert is sent again; doubled each time.")
+    alert_late_s: float = Field(3600.0, ge=0, description="How late a schedule may run before it is told.")
+    overdue_warn_days: float = Field(35.0, gt=0, description="Age at which a table that is refreshed is told as old.")
+    overdue_error_days: float = Field(65.0, gt=0, description="Age at which that is told as an error.")
+    ui_url: str | None = Field(None, description="Address of the Dagster UI, as alerts name it.")
+
     class_batch: int = Field(300, ge=1, description="Classes in one VALUES of the taxonomy and counting queries.")
     listing_rows: int = Field(50_000, ge=1, description="Rows that one listing of candidates may bring.")
     facts_batch: int = Field(500, ge=1, description="QIDs in one facts query.")
@@ -108,9 +117,11 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is not a month; write it as 2026-12")
         return value
 
-    @field_validator("sparql_url", "wikipedia_url", "commons_url")
+    @field_validator("sparql_url", "wikipedia_url", "commons_url", "ui_url")
     @classmethod
-    def _address(cls, value: str) -> str:
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         parts = urlsplit(value.replace("{lang}", "en"))
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{value!r} is not an address")

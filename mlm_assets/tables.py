@@ -9,7 +9,7 @@ Types are written as DuckDB writes them. Units are suffixes of the column names 
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from mlm_assets.identifiers import QID_PATTERN
 
@@ -31,9 +31,19 @@ VARIANT_LANGUAGES: Final = {
 }
 """Languages whose summaries a variant holds. IRLE and GR are cut from v1 (paper, 3.5)."""
 
+IRLE_VARIANTS: Final = ("mlm_irle", "mlm_irle_gr")
+"""Variants for location estimation: no SVG drawings, and only settlements in a kept cell (paper, 3.5)."""
+
+GR_VARIANT: Final = "mlm_irle_gr"
+"""The variant of the 28 EU countries of 2020, with quotas."""
+
 EARTH: Final = "Q2"
 
 _SHA256_PATTERN: Final = "^[0-9a-f]{64}$"
+_SHA1_PATTERN: Final = "^[0-9a-f]{40}$"
+_COUNTRY_PATTERN: Final = "^[A-Z]{2}$"
+_TIME_PATTERN: Final = "^[0-9]{4}-(0[1-9]|1[0-2])-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z$"
+_CELL_PATTERN: Final = "^[0-9a-f]{0,15}[1-9a-f]$"
 
 REJECTION_REASONS: Final = {
     "quarantined": "the query service gave no facts for this candidate alone, after every retry",
@@ -64,6 +74,7 @@ SUMMARY_STATUS: Final = {
     "invalid_title": "the title is not acceptable to MediaWiki",
     "empty": "the page has no lead text",
     "unavailable": "the service gave no usable answer after every retry",
+    "quarantined": "set aside, because it breaks a rule (`mlm quarantine list`)",
 }
 
 IMAGE_STATUS: Final = {
@@ -76,12 +87,16 @@ IMAGE_STATUS: Final = {
     "undecodable": "not a picture that can be decoded, on every try",
     "no_thumbnail": "Commons gives no thumbnail, or answered 4xx for it",
     "unavailable": "the service gave no usable answer after every retry",
+    "quarantined": "set aside, because it breaks a rule (`mlm quarantine list`)",
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `sources` are the `table.column` it is computed from; `allowed` its closed list of values."""
+    """One column. `sources` are the `table.column` it is computed from; `allowed` its closed list of values.
+
+    `pattern` is what a value matches whole; `each` is the same for the elements of a list.
+    """
 
     name: str
     type: str
@@ -92,11 +107,36 @@ class Column:
     pattern: str | None = None
     minimum: float | None = None
     maximum: float | None = None
+    each: str | None = None
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What must be true of a table besides its columns, and how the rows that break it are found.
+
+    They are found by `broken`, an SQL condition over the columns of one row (null is not broken), or by `sql`, the
+    name of a query in `sql/checks/` that returns them from the view `audited`. A query also sees the views that it
+    `needs`: tables, or rows given in memory (`quotas`), or `before`, the version that readers see now. `probe` names
+    what Python has to look up first (`checks.probes`), a view too. Both read the one row of the view `parameters`: the
+    partition and its parts, the `parameters` that the caller must give, and `constants`.
+
+    It blocks where it is part of what the table means; where real data may break it, it warns.
+    """
+
+    name: str
+    sentence: str
+    broken: str | None = None
+    sql: str | None = None
+    needs: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+    constants: tuple[tuple[str, Any], ...] = ()
+    probe: str | None = None
+    is_blocking: bool = True
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table: what a row is (`grain`), its `key`, how it is partitioned, and its columns."""
+    """One table: what a row is (`grain`), its `key`, how it is partitioned, its columns, and what else must hold."""
 
     name: str
     group: str
@@ -105,6 +145,7 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     partitioned_by: tuple[str, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
 
     def column(self, name: str) -> Column:
         """Return the column of this name; KeyError where there is none."""
@@ -145,7 +186,34 @@ def _answer_key() -> Column:
         "VARCHAR",
         "Key of the raw answer that brought this row (`raw/` of the lake)",
         nullable=True,
+        pattern=_SHA256_PATTERN,
     )
+
+
+def _qids(name: str, description: str, sources: tuple[str, ...] = ()) -> Column:
+    return Column(name, "VARCHAR[]", description, sources=sources, each=QID_PATTERN)
+
+
+def _country(description: str, sources: tuple[str, ...]) -> Column:
+    return Column("country_code", "VARCHAR", description, nullable=True, sources=sources, pattern=_COUNTRY_PATTERN)
+
+
+_LANGUAGES_OF_VARIANTS: Final = (
+    ("variant_languages", tuple(f"{variant} {lang}" for variant in VARIANTS for lang in VARIANT_LANGUAGES[variant])),
+)
+"""Pairs of variant and language, as a constant of a constraint."""
+
+
+def _words(values: tuple[str, ...]) -> str:
+    return "[" + ", ".join(f"'{value}'" for value in values) + "]"
+
+
+_OF_THE_SHARD: Final = Constraint(
+    "qid_is_a_candidate_of_the_shard",
+    "Every item is a candidate of the shard",
+    sql="qid_is_a_candidate_of_the_shard",
+    needs=("candidates",),
+)
 
 
 SETTLEMENT_CLASSES: Final = Table(
@@ -157,8 +225,37 @@ SETTLEMENT_CLASSES: Final = Table(
     (
         _qid(name="class_qid", description="Class of settlements"),
         Column("hop", "INTEGER", "Distance from the base class, in P279 edges", minimum=0, maximum=6),
-        Column("parent_qids", "VARCHAR[]", "Classes of the list that this one is a subclass of"),
+        _qids("parent_qids", "Classes of the list that this one is a subclass of"),
         Column("labels", "MAP(VARCHAR, VARCHAR)", "Label per language, where Wikidata has one"),
+    ),
+    constraints=(
+        Constraint(
+            "base_class_is_at_hop_0",
+            "The base class, and no other, is at hop 0",
+            sql="settlement_classes_base",
+            parameters=("base_class",),
+        ),
+        Constraint(
+            "hops_are_within_the_setting",
+            "No class is further away than the setting `hops`",
+            broken="hop > (SELECT hops FROM parameters)",
+            parameters=("hops",),
+        ),
+        Constraint(
+            "parent_is_one_hop_nearer",
+            "Every class but the base has a parent in the list one hop nearer",
+            sql="settlement_classes_nearer_parent",
+        ),
+        Constraint(
+            "parents_are_in_the_list",
+            "Every parent is itself a class of the list",
+            sql="settlement_classes_parents",
+        ),
+        Constraint(
+            "label_languages_are_known",
+            "Labels are in the ten target languages",
+            broken=f"NOT list_has_all({_words(LANGUAGES)}, map_keys(labels))",
+        ),
     ),
 )
 
@@ -170,14 +267,30 @@ CANDIDATES: Final = Table(
     ("qid",),
     (
         _qid(),
-        Column("shard", "VARCHAR", "Hash bucket of the QID", sources=("candidates.qid",)),
         Column(
-            "class_qids",
-            "VARCHAR[]",
-            "Classes of the list it is an instance of",
-            sources=("settlement_classes.class_qid",),
+            "shard",
+            "VARCHAR",
+            "Hash bucket of the QID",
+            sources=("candidates.qid",),
+            pattern="^[0-9a-f]{2,3}$",
         ),
-        Column("revision", "BIGINT", "Revision of the item when it was listed", nullable=True),
+        _qids("class_qids", "Classes of the list it is an instance of", ("settlement_classes.class_qid",)),
+        Column("revision", "BIGINT", "Revision of the item when it was listed", nullable=True, minimum=1),
+    ),
+    constraints=(
+        Constraint("has_a_class", "Every candidate is an instance of at least one class", broken="len(class_qids) = 0"),
+        Constraint(
+            "classes_are_in_the_list",
+            "Every class of a candidate is in the class list",
+            sql="candidates_classes",
+            needs=("settlement_classes",),
+        ),
+        Constraint(
+            "shard_is_that_of_the_qid",
+            "The shard is the hash bucket of the QID",
+            sql="candidates_shard",
+            parameters=("shards",),
+        ),
     ),
 )
 
@@ -217,6 +330,50 @@ FACTS: Final = Table(
         _answer_key(),
     ),
     ("shard",),
+    (
+        _OF_THE_SHARD,
+        Constraint(
+            "coordinates_are_complete",
+            "A coordinate (P625) has its statement, and latitude and longitude together, both finite",
+            broken="property = 'P625' AND (coalesce(statement, '') = '' OR (lat_deg IS NULL) <> (lon_deg IS NULL) "
+            "OR NOT isfinite(lat_deg) OR NOT isfinite(lon_deg))",
+        ),
+        Constraint(
+            "coordinates_have_a_globe",
+            "A coordinate with numbers names the body that it lies on",
+            broken="property = 'P625' AND lat_deg IS NOT NULL AND globe_qid IS NULL",
+            is_blocking=False,
+        ),
+        Constraint(
+            "only_coordinates_have_a_place",
+            "Latitude, longitude, globe and statement stand with P625 alone",
+            broken="property <> 'P625' AND (lat_deg IS NOT NULL OR lon_deg IS NOT NULL OR globe_qid IS NOT NULL "
+            "OR statement IS NOT NULL)",
+        ),
+        Constraint(
+            "languages_go_with_texts",
+            "Labels have a language, articles one of the ten target languages, and nothing else has one",
+            broken=f"CASE property WHEN 'label' THEN lang IS NULL "
+            f"WHEN 'sitelink' THEN lang IS NULL OR NOT list_contains({_words(LANGUAGES)}, lang) "
+            "ELSE lang IS NOT NULL END",
+        ),
+        Constraint(
+            "classes_and_countries_are_items",
+            "Values of P31 and P17 are QIDs",
+            broken=f"property IN ('P31', 'P17') AND NOT regexp_full_match(value, '{QID_PATTERN}')",
+        ),
+        Constraint(
+            "versions_are_numbers",
+            "The version of an item is a positive number",
+            broken="property = 'version' AND coalesce(TRY_CAST(value AS BIGINT), 0) <= 0",
+        ),
+        Constraint(
+            "edits_have_a_time",
+            "When an item was modified is an ISO 8601 time in UTC",
+            broken=f"property = 'modified' AND NOT regexp_full_match(value, '{_TIME_PATTERN}')",
+        ),
+        Constraint("values_are_not_empty", "No value is empty", broken="value = ''"),
+    ),
 )
 
 SETTLEMENTS: Final = Table(
@@ -248,7 +405,7 @@ SETTLEMENTS: Final = Table(
             sources=("facts.statement",),
             minimum=1,
         ),
-        Column("class_qids", "VARCHAR[]", "All its classes (P31)", sources=("facts.value",)),
+        _qids("class_qids", "All its classes (P31)", ("facts.value",)),
         Column(
             "class_labels",
             "VARCHAR[]",
@@ -267,12 +424,9 @@ SETTLEMENTS: Final = Table(
             "Article title per target language",
             sources=("facts.value",),
         ),
-        Column(
-            "country_code",
-            "VARCHAR",
+        _country(
             "ISO 3166-1 alpha-2 code of its country",
-            nullable=True,
-            sources=("facts.country_code", "facts.lat_deg", "facts.lon_deg"),
+            ("facts.country_code", "facts.lat_deg", "facts.lon_deg"),
         ),
         Column(
             "country_source",
@@ -301,9 +455,63 @@ SETTLEMENTS: Final = Table(
             "When the item was last edited, ISO 8601 UTC",
             nullable=True,
             sources=("facts.value",),
+            pattern=_TIME_PATTERN,
         ),
     ),
     ("shard",),
+    (
+        Constraint("has_an_image", "Every settlement has at least one image", broken="len(images) = 0"),
+        Constraint("has_an_article", "Every settlement has at least one article", broken="cardinality(sitelinks) = 0"),
+        Constraint("has_a_class", "Every settlement has at least one class", broken="len(class_qids) = 0"),
+        Constraint(
+            "has_a_class_of_the_list",
+            "At least one class of every settlement is in the class list",
+            sql="settlements_listed_class",
+            needs=("settlement_classes",),
+        ),
+        Constraint(
+            "coordinates_are_on_earth",
+            "The chosen statement is one of the facts, says these numbers, and lies on Earth (Q2)",
+            sql="settlements_on_earth",
+            needs=("facts",),
+            constants=(("earth", EARTH),),
+        ),
+        Constraint(
+            "article_languages_are_known",
+            "Articles are in the ten target languages, each with a title",
+            broken=f"NOT list_has_all({_words(LANGUAGES)}, map_keys(sitelinks)) "
+            "OR list_contains(map_values(sitelinks), '')",
+        ),
+        Constraint(
+            "image_properties_are_known",
+            "Images are named by the eight image properties",
+            broken=f"NOT list_has_all({_words(IMAGE_PROPERTIES)}, list_transform(images, lambda one: one.property))",
+        ),
+        Constraint(
+            "image_files_are_distinct",
+            "No file is listed twice for a settlement, and none is without a name",
+            broken="len(list_distinct(list_transform(images, lambda one: nullif(one.file, '')))) <> len(images)",
+        ),
+        Constraint(
+            "population_is_not_negative",
+            "No population is negative",
+            broken="population < 0",
+            is_blocking=False,
+        ),
+        _OF_THE_SHARD,
+        Constraint(
+            "is_not_rejected",
+            "No settlement is among the rejections",
+            sql="settlements_not_rejected",
+            needs=("rejections",),
+        ),
+        Constraint(
+            "shard_adds_up",
+            "Candidates of the shard = settlements + rejections: none is lost, and none counted twice",
+            sql="settlements_shard_adds_up",
+            needs=("candidates", "rejections"),
+        ),
+    ),
 )
 
 REJECTIONS: Final = Table(
@@ -337,6 +545,21 @@ REJECTIONS: Final = Table(
         ),
     ),
     ("shard",),
+    (
+        Constraint(
+            "reason_is_the_first_failed",
+            "The reason is the first of the rules that the candidate fails",
+            broken="failed[1] IS DISTINCT FROM reason",
+        ),
+        Constraint(
+            "failed_are_known_and_in_order",
+            "Failed rules are known ones, each once, in their order",
+            broken=f"failed IS DISTINCT FROM list_filter({_words(tuple(REJECTION_REASONS))}, "
+            "lambda rule: list_contains(failed, rule))",
+        ),
+        Constraint("evidence_is_json", "The evidence is JSON", broken="NOT json_valid(evidence)"),
+        _OF_THE_SHARD,
+    ),
 )
 
 SUMMARIES: Final = Table(
@@ -358,13 +581,48 @@ SUMMARIES: Final = Table(
             "SHA-256 of the text (UTF-8)",
             nullable=True,
             sources=("summaries.text",),
+            pattern=_SHA256_PATTERN,
         ),
-        Column("revision", "BIGINT", "Revision of the page (lastrevid)", nullable=True),
+        Column("revision", "BIGINT", "Revision of the page (lastrevid)", nullable=True, minimum=1),
         Column("is_redirect", "BOOLEAN", "Whether the sitelink led over a redirect"),
         Column("licence", "VARCHAR", "Licence of the text", nullable=True),
         _answer_key(),
     ),
     ("lang", "shard"),
+    (
+        Constraint(
+            "lang_is_the_partitions",
+            "Every row is in the language of the partition",
+            broken="lang <> (SELECT lang FROM parameters)",
+        ),
+        Constraint(
+            "rows_are_articles_of_settlements",
+            "Every row is an article that a settlement of the shard links to",
+            sql="summaries_are_articles",
+            needs=("settlements",),
+        ),
+        Constraint(
+            "no_article_is_lost",
+            "Every article in this language that a settlement of the shard links to has its row",
+            sql="summaries_no_article_lost",
+            needs=("settlements",),
+        ),
+        Constraint(
+            "ok_means_a_text",
+            "The status is ok if and only if there is a text that is not empty",
+            broken="(status = 'ok') <> (coalesce(trim(text), '') <> '')",
+        ),
+        Constraint(
+            "hash_is_that_of_the_text",
+            "`text_sha256` is the SHA-256 of the text",
+            broken="text_sha256 IS DISTINCT FROM sha256(text)",
+        ),
+        Constraint(
+            "texts_can_be_cited",
+            "Every text has the page's title and revision, and its licence",
+            broken="status = 'ok' AND (title IS NULL OR revision IS NULL OR licence IS NULL)",
+        ),
+    ),
 )
 
 IMAGES: Final = Table(
@@ -391,15 +649,22 @@ IMAGES: Final = Table(
         ),
         Column("file", "VARCHAR", "Name of the file on Commons", sources=("settlements.images",)),
         Column("status", "VARCHAR", "Whether there is a picture, or why not", allowed=tuple(IMAGE_STATUS)),
-        Column("file_sha1", "VARCHAR", "SHA-1 of the original file", nullable=True),
+        Column("file_sha1", "VARCHAR", "SHA-1 of the original file", nullable=True, pattern=_SHA1_PATTERN),
         Column(
             "path",
             "VARCHAR",
             "Path of the padded picture in the lake",
             nullable=True,
             sources=("images.file_sha1",),
+            pattern="^images/[0-9a-f]{2}/[0-9a-f]{40}-[0-9]+[.]jpg$",
         ),
-        Column("picture_sha256", "VARCHAR", "SHA-256 of the padded picture's bytes", nullable=True),
+        Column(
+            "picture_sha256",
+            "VARCHAR",
+            "SHA-256 of the padded picture's bytes",
+            nullable=True,
+            pattern=_SHA256_PATTERN,
+        ),
         Column("mime", "VARCHAR", "Media type of the original", nullable=True),
         Column("is_svg", "BOOLEAN", "Whether the original is an SVG drawing", sources=("images.mime",)),
         Column("width_px", "BIGINT", "Width of the original", nullable=True, minimum=0),
@@ -412,6 +677,58 @@ IMAGES: Final = Table(
         _answer_key(),
     ),
     ("shard",),
+    (
+        Constraint(
+            "rows_are_files_of_settlements",
+            "Every row is a file that a settlement of the shard lists, at its place in the list",
+            sql="images_are_files",
+            needs=("settlements",),
+        ),
+        Constraint(
+            "no_file_is_lost",
+            "Every file that a settlement of the shard lists has its row",
+            sql="images_no_file_lost",
+            needs=("settlements",),
+        ),
+        Constraint(
+            "index_counts_from_0",
+            "The images of a settlement are numbered from 0, without a gap and without repetition",
+            sql="images_index",
+        ),
+        Constraint(
+            "ok_means_a_picture",
+            "A row that is ok has the file's hash, the picture's path and its hash; no other has a picture",
+            broken="CASE WHEN status = 'ok' THEN file_sha1 IS NULL OR path IS NULL OR picture_sha256 IS NULL "
+            "ELSE path IS NOT NULL OR picture_sha256 IS NOT NULL END",
+        ),
+        Constraint(
+            "path_is_that_of_the_file",
+            "The picture lies at the path that its file's hash names",
+            broken="NOT starts_with(path, 'images/' || substr(file_sha1, 1, 2) || '/' || file_sha1 || '-')",
+        ),
+        Constraint(
+            "svg_agrees_with_the_media_type",
+            "`is_svg` is true if and only if the original's media type is that of SVG",
+            broken="is_svg <> (mime = 'image/svg+xml') OR status = 'ok' AND mime IS NULL",
+        ),
+        Constraint(
+            "one_path_is_one_picture",
+            "Rows with the same path have the same hash",
+            sql="images_one_path_one_picture",
+        ),
+        Constraint(
+            "pictures_can_be_cited",
+            "Every picture has the licence of its file",
+            broken="status = 'ok' AND coalesce(licence, '') = ''",
+            is_blocking=False,
+        ),
+        Constraint(
+            "pictures_are_stored",
+            "Of a fixed sample of 200 pictures, each is in the lake, has the stated hash and is a 256 x 256 RGB JPEG",
+            sql="images_stored",
+            probe="stored_pictures",
+        ),
+    ),
 )
 
 REFRESH: Final = Table(
@@ -428,6 +745,31 @@ REFRESH: Final = Table(
         Column("n_rows", "BIGINT", "Rows of that version", nullable=True, minimum=0),
     ),
     ("release",),
+    (
+        Constraint(
+            "every_partition_is_pinned",
+            "Every table partition that a refresh brings up to date is pinned, and nothing else is",
+            sql="refresh_partitions",
+            parameters=("shards",),
+            constants=(("languages", LANGUAGES),),
+        ),
+        Constraint(
+            "versions_are_stored",
+            "Every pinned version lies in the lake, with as many rows as the manifest says",
+            sql="refresh_versions",
+            probe="stored_versions",
+        ),
+        Constraint(
+            "parameters_are_present",
+            "Every parameter that decides what a release holds is pinned, and acceptable",
+            sql="refresh_parameters",
+        ),
+        Constraint(
+            "shards_add_up",
+            "Over all shards, candidates = settlements + rejections",
+            sql="refresh_shards_add_up",
+        ),
+    ),
 )
 
 ELIGIBLE: Final = Table(
@@ -455,7 +797,7 @@ ELIGIBLE: Final = Table(
         ),
         _lat("Latitude", ("settlements.lat_deg",)),
         _lon("Longitude", ("settlements.lon_deg",)),
-        Column("country_code", "VARCHAR", "Country", nullable=True, sources=("settlements.country_code",)),
+        _country("Country", ("settlements.country_code",)),
         Column(
             "n_summaries",
             "INTEGER",
@@ -466,6 +808,51 @@ ELIGIBLE: Final = Table(
         Column("n_images", "INTEGER", "Pictures that the variant takes", sources=("images.status",), minimum=0),
     ),
     ("release",),
+    (
+        Constraint(
+            "every_settlement_is_judged",
+            "Every settlement has one row per variant, and nothing else has one",
+            sql="eligible_every_settlement",
+            needs=("settlements",),
+            constants=(("variants", VARIANTS),),
+        ),
+        Constraint(
+            "places_are_those_of_settlements",
+            "Coordinates and country are those of the settlement",
+            sql="eligible_places",
+            needs=("settlements",),
+        ),
+        Constraint(
+            "what_goes_on_has_texts_and_pictures",
+            "What goes on to the geo-cells has at least one text and one picture",
+            broken="reason IS NULL AND (n_summaries < 1 OR n_images < 1)",
+        ),
+        Constraint(
+            "texts_are_counted",
+            "`n_summaries` is the number of lead texts in the languages of the variant",
+            sql="eligible_texts",
+            needs=("summaries",),
+            constants=_LANGUAGES_OF_VARIANTS,
+        ),
+        Constraint(
+            "pictures_are_counted",
+            "`n_images` is the number of pictures, without SVG where the variant leaves it out",
+            sql="eligible_pictures",
+            needs=("images",),
+        ),
+        Constraint(
+            "quotas_are_kept",
+            "No EU country has more settlements in mlm_irle_gr than its quota, and no other country has any",
+            sql="eligible_quotas",
+            needs=("quotas",),
+        ),
+        Constraint(
+            "over_quota_means_full",
+            "Where a settlement is over the quota, the quota of its country is full",
+            sql="eligible_over_quota",
+            needs=("quotas",),
+        ),
+    ),
 )
 
 GEO_CELLS: Final = Table(
@@ -481,6 +868,7 @@ GEO_CELLS: Final = Table(
             "VARCHAR",
             "S2 token of the cell; comparisons between releases go by it",
             sources=("eligible.lat_deg", "eligible.lon_deg"),
+            pattern=_CELL_PATTERN,
         ),
         Column(
             "class_id",
@@ -501,6 +889,37 @@ GEO_CELLS: Final = Table(
         _lon("Longitude of their mean position", ("eligible.lon_deg",), name="mean_lon_deg"),
     ),
     ("release",),
+    (
+        Constraint(
+            "cells_are_not_too_small",
+            "Every cell has at least T_min settlements",
+            broken="n_settlements < (SELECT t_min FROM parameters)",
+            parameters=("t_min",),
+        ),
+        Constraint(
+            "cells_are_not_too_large",
+            "Every cell has at most T_max settlements, or is of level 10",
+            broken="n_settlements > (SELECT t_max FROM parameters) AND level < 10",
+            parameters=("t_max",),
+        ),
+        Constraint(
+            "level_is_that_of_the_token",
+            "The token is that of an S2 cell of this level",
+            sql="geo_cells_level",
+        ),
+        Constraint(
+            "class_ids_follow_the_tokens",
+            "In each variant classes are numbered from 0 in the order of S2",
+            sql="geo_cells_class_ids",
+        ),
+        Constraint("cells_do_not_overlap", "No cell of a variant contains another", sql="geo_cells_overlap"),
+        Constraint(
+            "no_more_than_are_eligible",
+            "The cells of a variant hold no more settlements than are eligible for it",
+            sql="geo_cells_sums",
+            needs=("eligible",),
+        ),
+    ),
 )
 
 MEMBERS: Final = Table(
@@ -537,7 +956,118 @@ MEMBERS: Final = Table(
         ),
     ),
     ("release",),
+    (
+        Constraint(
+            "variants_add_up",
+            "In each variant, settlements = members in + members out",
+            sql="members_add_up",
+            needs=("settlements",),
+            constants=(("variants", VARIANTS),),
+        ),
+        Constraint(
+            "in_means_no_reason",
+            "A settlement is in if and only if there is no reason against it",
+            broken="is_member <> (reason IS NULL)",
+        ),
+        Constraint(
+            "reasons_follow_eligible",
+            "The rows are those of `eligible`; a reason of there stays, and cells add none but `cell_removed`",
+            sql="members_reasons",
+            needs=("eligible",),
+        ),
+        Constraint(
+            "irle_members_have_a_cell",
+            "Every member of an IRLE variant lies in a geo-cell",
+            broken="is_member AND starts_with(variant, 'mlm_irle') AND cell_token IS NULL",
+        ),
+        Constraint(
+            "cells_are_kept_ones",
+            "A cell that a row names is a kept cell of its variant, with that number",
+            sql="members_cells",
+            needs=("geo_cells",),
+        ),
+        Constraint(
+            "cells_hold_what_they_count",
+            "As many settlements name a kept cell as it counts",
+            sql="members_cell_sums",
+            needs=("geo_cells",),
+        ),
+        Constraint(
+            "split_is_that_of_the_qid",
+            "The split is the one that the QID decides",
+            sql="members_split_of_qid",
+        ),
+        Constraint(
+            "split_is_one_in_all_variants",
+            "A settlement has the same split in every variant",
+            sql="members_one_split",
+        ),
+        Constraint(
+            "split_never_changes",
+            "A settlement keeps the split that it had in the version before",
+            sql="members_split_before",
+            needs=("before",),
+        ),
+    ),
 )
+
+
+def _dataset_constraints(variant: str) -> tuple[Constraint, ...]:
+    """Return what must be true of one variant's rows; some of it is asked of the IRLE variants, or of GR alone."""
+    names = "list_transform(images, lambda one: one.name)"
+    languages = "list_transform(summaries, lambda one: one.lang)"
+    found = [
+        Constraint("has_a_summary", "Every settlement has at least one summary", broken="len(summaries) = 0"),
+        Constraint("has_an_image", "Every settlement has at least one image", broken="len(images) = 0"),
+        Constraint("has_a_class", "Every settlement has at least one class", broken="len(class_qids) = 0"),
+        Constraint(
+            "languages_are_the_variants",
+            "Summaries are in the languages of the variant, each at most once",
+            broken=f"NOT list_has_all({_words(VARIANT_LANGUAGES[variant])}, {languages}) "
+            f"OR len(list_distinct({languages})) <> len(summaries)",
+        ),
+        Constraint(
+            "summaries_have_texts",
+            "No summary is empty",
+            broken="len(list_filter(summaries, lambda one: coalesce(trim(one.text), '') = '')) > 0",
+        ),
+        Constraint(
+            "image_names_are_unique",
+            "The images of a settlement have names of their own: its QID, a number, .jpg",
+            # Names begin with the QID, so that what is unique within a row is so in the table.
+            broken=f"len(list_distinct({names})) <> len(images) OR len(list_filter({names}, "
+            "lambda name: NOT regexp_full_match(name, qid || '_[0-9]+[.]jpg'))) > 0",
+        ),
+        Constraint(
+            "images_have_paths",
+            "Every image says where its picture lies, and its file's hash",
+            broken="len(list_filter(images, lambda one: one.path IS NULL OR one.file_sha1 IS NULL)) > 0",
+        ),
+        Constraint(
+            "rows_are_the_members",
+            "The rows are the members of the variant, with the same cell and split",
+            sql="dataset_members",
+            needs=("members",),
+            constants=(("variant", variant),),
+        ),
+    ]
+    if variant in IRLE_VARIANTS:
+        found += [
+            Constraint(
+                "has_a_cell", "Every settlement lies in a geo-cell", broken="cell_token IS NULL OR class_id IS NULL"
+            ),
+            Constraint("no_svg", "No image is an SVG drawing", sql="dataset_no_svg", needs=("images",)),
+        ]
+    if variant == GR_VARIANT:
+        found.append(
+            Constraint(
+                "quotas_are_kept",
+                "No EU country has more settlements than its quota, and no other country has any",
+                sql="dataset_quotas",
+                needs=("quotas",),
+            )
+        )
+    return tuple(found)
 
 
 def _dataset(name: str, description: str) -> Table:
@@ -553,7 +1083,7 @@ def _dataset(name: str, description: str) -> Table:
             Column("label", "VARCHAR", "Name of the settlement", sources=("settlements.label",)),
             _lat("Latitude", ("settlements.lat_deg",)),
             _lon("Longitude", ("settlements.lon_deg",)),
-            Column("class_qids", "VARCHAR[]", "Classes (P31)", sources=("settlements.class_qids",)),
+            _qids("class_qids", "Classes (P31)", ("settlements.class_qids",)),
             Column("class_labels", "VARCHAR[]", "Their English labels", sources=("settlements.class_labels",)),
             Column(
                 "summaries",
@@ -568,7 +1098,7 @@ def _dataset(name: str, description: str) -> Table:
                 "Pictures with what their licence asks for",
                 sources=("images.path", "images.file", "images.licence"),
             ),
-            Column("country_code", "VARCHAR", "Country", nullable=True, sources=("settlements.country_code",)),
+            _country("Country", ("settlements.country_code",)),
             Column(
                 "country_source",
                 "VARCHAR",
@@ -595,6 +1125,7 @@ def _dataset(name: str, description: str) -> Table:
             ),
         ),
         ("release",),
+        _dataset_constraints(name),
     )
 
 
@@ -648,6 +1179,45 @@ DATASET_STATISTICS: Final = Table(
         Column("n_paper", "BIGINT", "How many in the published dataset, where the paper says", nullable=True),
     ),
     ("release",),
+    (
+        Constraint(
+            "parts_add_up",
+            "Splits, countries and continents sum to the entities of a variant, languages to its summaries",
+            sql="dataset_statistics_parts",
+        ),
+        Constraint(
+            "totals_are_those_of_the_datasets",
+            "Entities, images, summaries and cells are as many as the datasets and `geo_cells` have",
+            sql="dataset_statistics_totals",
+            needs=(*VARIANTS, "geo_cells"),
+        ),
+    ),
+)
+
+
+APPROVALS: Final = Table(
+    "approvals",
+    "datasets",
+    "Versions of this release that checks had rejected and a maintainer let through: who, when, why, on what figures.",
+    "one approved table partition",
+    ("table_name", "partition"),
+    (
+        Column("table_name", "VARCHAR", "Table"),
+        Column("partition", "VARCHAR", "Partition of the table; empty where it has none"),
+        Column("version", "VARCHAR", "Version that was approved"),
+        Column("approved_by", "VARCHAR", "Who approved it"),
+        Column("approved_at", "VARCHAR", "When, ISO 8601 UTC"),
+        Column("reason", "VARCHAR", "Why, in the words of whoever approved it"),
+        Column("failed_checks", "VARCHAR[]", "Checks that blocked it"),
+        Column("figures", "VARCHAR", "JSON: the sentence and figures of each of those checks"),
+    ),
+    ("release",),
+    (
+        Constraint(
+            "reason_is_given", "Every approval says who and why", broken="trim(reason) = '' OR trim(approved_by) = ''"
+        ),
+        Constraint("figures_are_json", "The figures are JSON", broken="NOT json_valid(figures)"),
+    ),
 )
 
 
@@ -662,6 +1232,11 @@ def _feature_columns(key: Column, *more: Column) -> tuple[Column, ...]:
         Column("dimension", "INTEGER", "Length of the vector", minimum=1),
     )
 
+
+_ONE_PLACE: Final = Constraint("places_are_distinct", "No two rows name the same row of a block", sql="features_places")
+_ONE_DIMENSION: Final = Constraint(
+    "encoders_have_one_dimension", "All vectors of an encoder are of one length", sql="features_dimensions"
+)
 
 IMAGE_FEATURES: Final = Table(
     "image_features",
@@ -679,6 +1254,16 @@ IMAGE_FEATURES: Final = Table(
         )
     ),
     ("shard",),
+    (
+        _ONE_PLACE,
+        _ONE_DIMENSION,
+        Constraint(
+            "pictures_are_those_of_images",
+            "Every picture is one of the images of the shard",
+            sql="image_features_pictures",
+            needs=("images",),
+        ),
+    ),
 )
 
 TEXT_FEATURES: Final = Table(
@@ -697,6 +1282,22 @@ TEXT_FEATURES: Final = Table(
         )
     ),
     ("lang", "shard"),
+    (
+        _ONE_PLACE,
+        _ONE_DIMENSION,
+        Constraint(
+            "texts_are_those_of_summaries",
+            "Every text is one of the summaries of the partition",
+            sql="text_features_texts",
+            needs=("summaries",),
+        ),
+        Constraint(
+            "every_text_has_a_vector",
+            "Every lead text of the partition has a vector",
+            sql="text_features_missing",
+            needs=("summaries",),
+        ),
+    ),
 )
 
 CLASS_FEATURES: Final = Table(
@@ -714,6 +1315,21 @@ CLASS_FEATURES: Final = Table(
             pattern=_SHA256_PATTERN,
         ),
         Column("label", "VARCHAR", "English label of a class", sources=("settlements.class_labels",)),
+    ),
+    constraints=(
+        _ONE_PLACE,
+        _ONE_DIMENSION,
+        Constraint(
+            "hash_is_that_of_the_label",
+            "`label_sha256` is the SHA-256 of the label",
+            broken="label_sha256 IS DISTINCT FROM sha256(label)",
+        ),
+        Constraint(
+            "every_label_has_a_vector",
+            "Every class label of a settlement has a vector",
+            sql="class_features_missing",
+            needs=("settlements",),
+        ),
     ),
 )
 
@@ -761,6 +1377,17 @@ def _model(variant: str, task: str) -> Table:
             Column("weights_sha256", "VARCHAR", "SHA-256 of the kept weights", pattern=_SHA256_PATTERN),
         ),
         ("release",),
+        (
+            Constraint("one_epoch_is_best", "The weights of exactly one epoch were kept", sql="model_best"),
+            Constraint("epochs_count_from_1", "Epochs are numbered from 1, without a gap", sql="model_epochs"),
+            Constraint(
+                "losses_are_finite",
+                "Every epoch has a finite loss, and no part of it is not finite",
+                broken="loss IS NULL OR NOT isfinite(loss) OR NOT isfinite(retrieval_loss) "
+                "OR NOT isfinite(location_loss)",
+            ),
+            Constraint("weights_are_one", "All epochs name the same weights", sql="model_weights"),
+        ),
     )
 
 
@@ -789,6 +1416,34 @@ def _benchmark(variant: str) -> Table:
             Column("paper", "DOUBLE", "What the paper says, where it does", nullable=True),
         ),
         ("release",),
+        (
+            Constraint(
+                "intervals_are_in_order", "The lower end of an interval is not above the upper", broken="low > high"
+            ),
+            Constraint(
+                "value_lies_in_its_interval",
+                "A score lies within its 95 % interval",
+                # In `guards`, low and high are what chance can do, and the value is that of shuffled items.
+                broken="section <> 'guards' AND (value < low - 1e-9 OR value > high + 1e-9)",
+                is_blocking=False,
+            ),
+            Constraint(
+                "shares_are_shares",
+                "Recall at k, F1, precision, recall, accuracy and p values lie between 0 and 1",
+                broken="(regexp_full_match(figure, 'R@[0-9]+|f1|precision|recall|accuracy') "
+                "AND NOT starts_with(section, 'paired_') OR ends_with(figure, ' p')) AND NOT value BETWEEN 0 AND 1",
+            ),
+            Constraint(
+                "ranks_count_from_1",
+                "A median rank is at least 1",
+                broken="figure = 'medR' AND NOT starts_with(section, 'paired_') AND value < 1",
+            ),
+            Constraint(
+                "figures_are_finite",
+                "No figure is infinite or not a number",
+                broken="NOT isfinite(value) OR NOT isfinite(low) OR NOT isfinite(high)",
+            ),
+        ),
     )
 
 
@@ -810,6 +1465,7 @@ TABLES: Final[dict[str, Table]] = {
         MEMBERS,
         *DATASETS,
         DATASET_STATISTICS,
+        APPROVALS,
         IMAGE_FEATURES,
         TEXT_FEATURES,
         CLASS_FEATURES,

@@ -1,5 +1,6 @@
 """Group datasets: who belongs to which variant, the four frozen variants, and their figures beside the paper's."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -7,7 +8,7 @@ import dagster as dg
 from mlm_assets.assets.manifest import Manifest
 from mlm_assets.assets.published import published_figures
 from mlm_assets.assets.reporting import counts_table, picture
-from mlm_assets.assets.stage import Rule, Stage, described
+from mlm_assets.assets.stage import Draft, Rule, Stage, described
 from mlm_assets.automation.conditions import FOLLOW_THE_REFRESH
 from mlm_assets.identifiers import quota_rank, split_of
 from mlm_assets.partitions import RELEASES
@@ -26,22 +27,24 @@ IRLE_VARIANTS = ("mlm_irle", "mlm_irle_gr")
     deps=["refresh"],
     automation_condition=FOLLOW_THE_REFRESH,
 )
-def eligible(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+def eligible(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
     """Judge each settlement for each variant by its texts, pictures, country and quota."""
     stage = Stage(context, lake)
     manifest = Manifest(stage)
     inputs = {name: manifest.versions(name) for name in ("settlements", "summaries", "images")}
+    quotas = quota_rows(int(manifest.parameter("quota_total")))
+    stage.provide("quotas", quotas)
     qids = stage.lake.transform("settlement_qids", {"settlements": inputs["settlements"]})["qid"].to_pylist()
     rows = stage.lake.transform(
         "eligible",
         {
             **inputs,
             "variants": _variant_rows(),
-            "quotas": _quota_rows(int(manifest.parameter("quota_total"))),
+            "quotas": quotas,
             "queue": _table(qid=qids, quota_rank=[quota_rank(qid) for qid in qids]),
         },
     )
-    return stage.publish_one("eligible", rows, metadata={"per_reason": _reasons(rows)})
+    yield from stage.publish_one("eligible", rows, metadata={"per_reason": _reasons(rows)})
 
 
 @dg.asset(
@@ -50,7 +53,7 @@ def eligible(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materi
     deps=["refresh", "eligible", "geo_cells"],
     automation_condition=FOLLOW_THE_REFRESH,
 )
-def members(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+def members(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
     """Say for each settlement and variant: in, or the one reason why not; with its cell and its split."""
     stage = Stage(context, lake)
     judged = stage.version("eligible", stage.partition)
@@ -67,7 +70,7 @@ def members(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materia
         },
     )
     n_settlements = sum(version.n_rows for version in Manifest(stage).versions("settlements"))
-    return stage.publish_one(
+    yield from stage.publish_one(
         "members", rows, rules=[members_rule(rows, n_settlements)], metadata={"per_reason": _reasons(rows)}
     )
 
@@ -82,7 +85,7 @@ def dataset_asset(variant: str, description: str) -> dg.AssetsDefinition:
         deps=["refresh", "members"],
         automation_condition=FOLLOW_THE_REFRESH,
     )
-    def frozen(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    def frozen(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
         stage = Stage(context, lake)
         manifest = Manifest(stage)
         inputs = {name: manifest.versions(name) for name in ("settlements", "summaries", "images")}
@@ -95,13 +98,15 @@ def dataset_asset(variant: str, description: str) -> dg.AssetsDefinition:
                 "has_svg": variant not in IRLE_VARIANTS,
             },
         )
-        draft = stage.draft(variant, rows, metadata=_dataset_metadata(rows, variant))
-        if draft.is_sound:
+        stage.provide("quotas", quota_rows(int(manifest.parameter("quota_total"))))
+
+        def with_folder(draft: Draft) -> dict[str, Any]:
             folder = write_dataset(
                 stage.lake, stage.partition, variant, stage.lake.read(draft.version), context.log.info
             )
-            draft.metadata["dataset"] = dg.MetadataValue.path(stage.lake.full_path(folder))  # type: ignore[index]
-        return next(stage.publish(draft))
+            return {"dataset": dg.MetadataValue.path(stage.lake.full_path(folder))}
+
+        yield from stage.publish_one(variant, rows, metadata=_dataset_metadata(rows, variant), prepare=with_folder)
 
     frozen.__doc__ = description
     return frozen
@@ -116,7 +121,7 @@ frozen_datasets = [dataset_asset(table.name, table.description) for table in DAT
     deps=["geo_cells", *VARIANTS],
     automation_condition=FOLLOW_THE_REFRESH,
 )
-def dataset_statistics(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+def dataset_statistics(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
     """Count each variant, and set the figures beside Table 2 and Figure 2 of the paper."""
     stage = Stage(context, lake)
     inputs = {name: [stage.version(name, stage.partition)] for name in (*VARIANTS, "geo_cells")}
@@ -125,7 +130,7 @@ def dataset_statistics(context: dg.AssetExecutionContext, lake: LakeResource) ->
         "dataset_statistics",
         {**inputs, "continents": _continent_rows(countries), "published": published_figures()},
     )
-    return stage.publish_one("dataset_statistics", rows, metadata=_statistics_metadata(rows))
+    yield from stage.publish_one("dataset_statistics", rows, metadata=_statistics_metadata(rows))
 
 
 def located_rows(eligible_rows: Any, cells: Any) -> Any:
@@ -191,7 +196,7 @@ def _variant_rows() -> Any:
     )
 
 
-def _quota_rows(total: int) -> Any:
+def quota_rows(total: int) -> Any:
     """Return per ISO code that belongs to the EU of 2020: whose quota it counts towards, and how large that is."""
     from mlm_assets.geo.countries import country_codes
     from mlm_assets.geo.quotas import country_quotas, eu_country_of

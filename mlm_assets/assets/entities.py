@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mlm_assets.assets.reporting import Progress, counts_table, picture
-from mlm_assets.assets.stage import FetchConfig, Rule, Stage, check_specs, described, described_spec
+from mlm_assets.assets.stage import FetchConfig, Rule, Stage, described, described_spec
 from mlm_assets.assets.taxonomy import WIKIDATA_POOL
 from mlm_assets.identifiers import shard_of
 from mlm_assets.partitions import SHARDS
@@ -19,7 +19,7 @@ SUM_RULE = "nothing_lost"
 @dg.asset(**described("candidates", {"sparql", "wikidata"}), pool=WIKIDATA_POOL, deps=["settlement_classes"])
 def candidates(
     context: dg.AssetExecutionContext, config: FetchConfig, lake: LakeResource, wikidata: WikidataResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """List the instances of every class, and sort them into shards."""
     stage = Stage(context, lake)
     client = wikidata.client(stage.transport(wikidata, config))
@@ -34,7 +34,7 @@ def candidates(
             revisions[row.qid] = row.revision
     rows = _candidate_rows(class_qids, revisions, stage.setting("shards"))
     largest = dict(sorted(counts.items(), key=lambda item: -item[1])[:10])
-    return stage.publish_one("candidates", rows, metadata={"largest_classes": counts_table("class", largest)})
+    yield from stage.publish_one("candidates", rows, metadata={"largest_classes": counts_table("class", largest)})
 
 
 @dg.asset(
@@ -45,7 +45,7 @@ def candidates(
 )
 def facts(
     context: dg.AssetExecutionContext, config: FetchConfig, lake: LakeResource, wikidata: WikidataResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Ask what Wikidata says of the candidates of this shard, a few hundred at a time."""
     stage = Stage(context, lake)
     client = wikidata.client(stage.transport(wikidata, config))
@@ -60,19 +60,20 @@ def facts(
         n_quarantined += len(batch.quarantined)
         progress.advance(stage.settings.facts_batch)
     rows = rows_of("facts", records)
-    return stage.publish_one(
+    yield from stage.publish_one(
         "facts", rows, n_unavailable=n_quarantined, metadata={"per_property": _per_value(rows, "property")}
     )
 
 
 @dg.multi_asset(
     specs=[
-        described_spec("settlements", {"duckdb", "sql"}, ["facts", "settlement_classes"]),
+        described_spec(
+            "settlements",
+            {"duckdb", "sql"},
+            ["facts", "settlement_classes"],
+            rules={SUM_RULE: "Candidates of the shard = settlements + rejections."},
+        ),
         described_spec("rejections", {"duckdb", "sql"}, ["facts", "settlement_classes"]),
-    ],
-    check_specs=[
-        *check_specs("settlements", {SUM_RULE: "Candidates of the shard = settlements + rejections."}),
-        *check_specs("rejections"),
     ],
     partitions_def=SHARDS,
 )

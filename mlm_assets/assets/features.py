@@ -5,7 +5,7 @@ computed again, whatever its shard or release: a refresh computes what is new, a
 its own beside the old. A dataset needs none of this: features follow their shard, and training computes what lacks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import dagster as dg
@@ -38,12 +38,12 @@ READABLE_RULE: Final = "pictures_are_readable"
 )
 def image_features(
     context: dg.AssetExecutionContext, lake: LakeResource, encoders: EncoderResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Compute the vectors of this shard's pictures that no encoder of this name has seen yet."""
     stage = Stage(context, lake)
     pictures = stage.lake.read(stage.version("images", stage.partition)).select(["status", "path"]).to_pylist()
     paths = sorted({row["path"] for row in pictures if row["status"] == "ok"})
-    return _compute_and_publish(
+    yield from _compute_and_publish(
         stage, context, encoders.open(), "image_features", {picture_key(path): path for path in paths}
     )
 
@@ -57,12 +57,12 @@ def image_features(
 )
 def text_features(
     context: dg.AssetExecutionContext, lake: LakeResource, encoders: EncoderResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Compute the vectors of one shard's lead texts in one language that no encoder of this name has read yet."""
     stage = Stage(context, lake)
     rows = stage.lake.read(stage.version("summaries", stage.partition)).select(["status", "text_sha256", "text"])
     texts = {row["text_sha256"]: row["text"] for row in rows.to_pylist() if row["status"] == "ok"}
-    return _compute_and_publish(stage, context, encoders.open(), "text_features", texts)
+    yield from _compute_and_publish(stage, context, encoders.open(), "text_features", texts)
 
 
 @dg.asset(
@@ -73,20 +73,20 @@ def text_features(
 )
 def class_features(
     context: dg.AssetExecutionContext, lake: LakeResource, encoders: EncoderResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Compute the vectors of the English labels of all classes of all settlements that have none yet."""
     stage = Stage(context, lake)
     versions = [stage.version("settlements", shard) for shard in partitions_of("settlements")]
     listed = (labels for one in versions for labels in stage.lake.read(one)["class_labels"].to_pylist())
     labels = sorted({label for labels in listed for label in labels} | {NO_LABEL})
-    return _compute_and_publish(
+    yield from _compute_and_publish(
         stage, context, encoders.open(), "class_features", {text_key(label): label for label in labels}
     )
 
 
 def _compute_and_publish(
     stage: Stage, context: dg.AssetExecutionContext, encoders: Encoders, name: str, contents: Mapping[str, str]
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Compute what is missing of `contents` (by key), and publish where all of them lie."""
     modality: Modality = "image" if name == "image_features" else "text"
     stage.setting(f"{modality}_encoder")
@@ -96,7 +96,7 @@ def _compute_and_publish(
         f"{name} {stage.partition}: {computed.n_new:,} new vectors, {computed.per_s:,.1f} a second; "
         f"{computed.n_known:,} were known"
     )
-    return stage.publish_one(
+    yield from stage.publish_one(
         name,
         feature_rows(encoders, name, modality, contents),
         rules=[_readable_rule(computed, contents)] if modality == "image" else [],

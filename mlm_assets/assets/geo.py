@@ -1,5 +1,6 @@
 """Group geo: the adaptive quad-tree of S2 cells that location estimation classifies into (paper, 3.4)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -19,7 +20,7 @@ from mlm_assets.tables import VARIANTS
     deps=["refresh", "eligible"],
     automation_condition=FOLLOW_THE_REFRESH,
 )
-def geo_cells(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+def geo_cells(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
     """Cut the quad-tree of each variant over the settlements that are eligible for it."""
     from mlm_assets.geo.plots import histogram_png
 
@@ -29,7 +30,7 @@ def geo_cells(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
     eligible = stage.lake.read(stage.version("eligible", stage.partition))
     rows = cell_rows(eligible, **bounds)
     per_variant = {variant: rows["variant"].to_pylist().count(variant) for variant in VARIANTS}
-    return stage.publish_one(
+    yield from stage.publish_one(
         "geo_cells",
         rows,
         metadata={

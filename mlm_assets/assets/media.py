@@ -33,7 +33,7 @@ TEXT_LICENCE = "CC BY-SA 4.0"
 )
 def summaries(
     context: dg.AssetExecutionContext, config: FetchConfig, lake: LakeResource, wikipedia: WikipediaResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Ask one Wikipedia for the lead texts of the settlements of one shard, twenty titles a request."""
     stage = Stage(context, lake)
     lang, shard = stage.partition.split("|")
@@ -48,7 +48,7 @@ def summaries(
         [{"qid": qid, "requested_title": title, **by_title[title]} for qid, title in titles.items()],
     )
     per_status = _count(record["status"] for record in rows.select(["status"]).to_pylist())
-    return stage.publish_one(
+    yield from stage.publish_one(
         "summaries",
         rows,
         n_unavailable=per_status.get("unavailable", 0),
@@ -59,7 +59,7 @@ def summaries(
 @dg.asset(**described("images", {"commons"}), pool=COMMONS_POOL, partitions_def=SHARDS, deps=["settlements"])
 def images(
     context: dg.AssetExecutionContext, config: FetchConfig, lake: LakeResource, commons: CommonsResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Fetch a thumbnail of each file of this shard's settlements, and store it padded to 256 x 256."""
     stage = Stage(context, lake)
     wanted = stage.lake.read(stage.version("settlements", stage.partition))
@@ -75,7 +75,7 @@ def images(
     )
     rows = rows_of("images", _image_records(wanted.select(["qid", "images"]).to_pylist(), gathered))
     per_status = _count(record["status"] for record in rows.select(["status"]).to_pylist())
-    return stage.publish_one(
+    yield from stage.publish_one(
         "images",
         rows,
         n_unavailable=per_status.get("unavailable", 0),

@@ -1,14 +1,14 @@
 """Group models: three models per variant and release, and the benchmark that judges them (paper, sections 5 and 6)."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import dagster as dg
 
 from mlm_assets.assets.entities import rows_of
 from mlm_assets.assets.reporting import asset_key, picture
-from mlm_assets.assets.stage import Rule, Stage, check_specs, described_spec
+from mlm_assets.assets.stage import Rule, Stage, described_spec
 from mlm_assets.automation.conditions import JUDGE_NEW_MODELS, TRAIN_ON_A_NEW_DATASET
 from mlm_assets.ml.recipe import TASKS, Task
 from mlm_assets.partitions import RELEASES
@@ -26,15 +26,9 @@ _FEATURES: Final = [
 ]
 
 
-def skippable_asset(spec: dg.AssetSpec, checks: Sequence[dg.AssetCheckSpec]) -> Callable[..., dg.AssetsDefinition]:
-    """Return the decorator of an asset of this group: by release, one at a time on the GPU, and it may give nothing.
-
-    A multi-asset of one, for only there may checks be left out together with the asset that they are of.
-    """
-    return dg.multi_asset(
-        name="__".join(spec.key.path), specs=[spec], check_specs=checks, can_subset=True, pool=GPU_POOL,
-        partitions_def=RELEASES,
-    )  # fmt: skip
+def skippable_asset(spec: dg.AssetSpec) -> Callable[..., dg.AssetsDefinition]:
+    """Return the decorator of an asset of this group: by release, one at a time on the GPU, and it may give nothing."""
+    return dg.multi_asset(name="__".join(spec.key.path), specs=[spec], pool=GPU_POOL, partitions_def=RELEASES)
 
 
 def model_asset(variant: str, task: Task) -> dg.AssetsDefinition:
@@ -48,8 +42,8 @@ def model_asset(variant: str, task: Task) -> dg.AssetsDefinition:
             deps=[variant, "geo_cells", *_FEATURES, "class_features"],
             automation_condition=TRAIN_ON_A_NEW_DATASET,
             skippable=True,
-        ),
-        check_specs(name, advisory={LEARNT_RULE: "Validation beats guessing."}),
+            advisory={LEARNT_RULE: "Validation beats guessing."},
+        )
     )
     def model(
         context: dg.AssetExecutionContext, lake: LakeResource, encoders: EncoderResource, device: DeviceResource
@@ -63,7 +57,7 @@ def model_asset(variant: str, task: Task) -> dg.AssetsDefinition:
             return
         shown = ShownTraining(context, name)
         finished = fit(experiment, task, shown.epoch)
-        yield stage.publish_one(
+        yield from stage.publish_one(
             name,
             rows_of(name, finished.rows()),
             rules=[learnt_rule(finished.about, experiment)],
@@ -85,8 +79,8 @@ def benchmark_asset(variant: str) -> dg.AssetsDefinition:
             deps=[variant, *(asset_key(f"{variant}/{task}_model") for task in TASKS)],
             automation_condition=JUDGE_NEW_MODELS,
             skippable=True,
-        ),
-        check_specs(name, advisory={GUARD_RULE: "With texts or images shuffled, scores fall to chance."}),
+            advisory={GUARD_RULE: "With texts or images shuffled, scores fall to chance."},
+        )
     )
     def benchmark(
         context: dg.AssetExecutionContext, lake: LakeResource, encoders: EncoderResource, device: DeviceResource
@@ -102,7 +96,7 @@ def benchmark_asset(variant: str) -> dg.AssetsDefinition:
         for task in TASKS:
             stage.version(f"{variant}/{task}_model", stage.partition)
         report, plots = judge(experiment, ShownTraining(context, name).epoch)
-        yield stage.publish_one(
+        yield from stage.publish_one(
             name,
             rows_of(name, rows(report)),
             rules=[guard_rule(report)],

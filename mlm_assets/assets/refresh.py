@@ -1,19 +1,18 @@
 """Group refresh: the manifest of a release, the one and only edge from shards to releases."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
 from mlm_assets.assets.reporting import counts_table
-from mlm_assets.assets.stage import Rule, Stage, described
+from mlm_assets.assets.stage import PARAMETERS, Rule, Stage, described
 from mlm_assets.errors import MlmError
 from mlm_assets.partitions import RELEASES, SHARDS, SHARDS_BY_LANGUAGE
 from mlm_assets.resources.lake import Accepted, Lake
 from mlm_assets.resources.services import LakeResource
 from mlm_assets.tables import REFRESHED, TABLES
 
-PARAMETERS = ("base_class", "hops", "t_min", "t_max", "quota_total")
-"""Settings that decide what a release holds; everything downstream reads them from the manifest."""
 CURRENT_RULE = "shards_are_current"
 
 
@@ -22,7 +21,7 @@ CURRENT_RULE = "shards_are_current"
     partitions_def=RELEASES,
     deps=[dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in REFRESHED],
 )
-def refresh(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+def refresh(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
     """Pin the accepted version of every table and partition, and the parameters, for one release."""
     stage = Stage(context, lake)
     versions = [stage.version(name, partition) for name, partition in wanted_partitions(stage.lake)]
@@ -30,7 +29,7 @@ def refresh(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materia
     per_table: dict[str, int] = {}
     for version in versions:
         per_table[version.table] = per_table.get(version.table, 0) + version.n_rows
-    return stage.publish_one(
+    yield from stage.publish_one(
         "refresh",
         _rows(versions, {name: str(stage.setting(name)) for name in PARAMETERS}),
         rules=[_current_rule(versions, older)],

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster import DagsterEvent, DagsterEventType
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
+from dagster._core.events import AssetObservationData, StepMaterializationData
 
-from mlm_assets.checks.constraints import Violation
 from mlm_assets.resources.lake import Accepted, Lake, Version
 from mlm_assets.tables import TABLES, Table
 
@@ -90,12 +92,15 @@ def materialisation_metadata(
 
 def preview(rows: Any) -> str:
     """Return the first rows of a pyarrow table as a Markdown table, long values cut."""
-    if rows.num_rows == 0:
-        return "no rows"
-    names = rows.column_names
+    return markdown_rows(rows.slice(0, _PREVIEW_ROWS).to_pylist()) if rows.num_rows else "no rows"
+
+
+def markdown_rows(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return records as a Markdown table with the columns of the first, long values cut."""
+    names = list(records[0])
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    for record in rows.slice(0, _PREVIEW_ROWS).to_pylist():
-        lines.append("| " + " | ".join(_cell(record[name]) for name in names) + " |")
+    for record in records:
+        lines.append("| " + " | ".join(_cell(record.get(name)) for name in names) + " |")
     return "\n".join(lines)
 
 
@@ -136,20 +141,33 @@ def picture(png: bytes, caption: str) -> Any:
     return dg.MetadataValue.md(f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def constraint_report(name: str, found: Sequence[Violation]) -> dg.AssetCheckResult:
-    """Return the verdict of the registry's constraints on a version."""
-    if not found:
-        return dg.AssetCheckResult(asset_key=asset_key(name), check_name="constraints", passed=True)
-    lines = ["| constraint | rows that break it | for example |", "| --- | ---: | --- |"]
-    lines += [f"| {violation.rule} | {violation.n_rows:,} | {violation.example} |" for violation in found]
-    return dg.AssetCheckResult(
-        asset_key=asset_key(name),
-        check_name="constraints",
-        passed=False,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{len(found)} constraints of the registry are broken; this version was not accepted.",
-        metadata={"violations": dg.MetadataValue.md("\n".join(lines))},
+def newest_materialisation(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
+) -> dg.EventLogRecord | None:
+    """Return the newest materialisation of an asset's partition that Dagster knows, None where there is none."""
+    wanted = dg.AssetRecordsFilter(key, asset_partitions=[partition] if partition is not None else None)
+    return next(iter(instance.fetch_materializations(wanted, limit=1).records), None)
+
+
+def newest_target(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    """Return what an evaluation of a check has to be aimed at: automation takes one of an older version for none."""
+    newest = newest_materialisation(instance, key, partition)
+    return newest and AssetCheckEvaluationTargetMaterializationData(
+        storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp
     )
+
+
+def record_event(context: Any, said: dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation) -> None:
+    """Write an event of this run to the event log now; `log_event` loses it where the step fails after it."""
+    kind, data = {
+        dg.AssetMaterialization: (DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData),
+        dg.AssetObservation: (DagsterEventType.ASSET_OBSERVATION, AssetObservationData),
+        dg.AssetCheckEvaluation: (DagsterEventType.ASSET_CHECK_EVALUATION, lambda evaluation: evaluation),
+    }[type(said)]
+    event = DagsterEvent(kind.value, context.job_name, event_specific_data=data(said))  # type: ignore[operator]
+    context.instance.report_dagster_event(event, context.run.run_id)
 
 
 class Progress:

@@ -1,26 +1,32 @@
 """What every asset does besides its own sentence: know its release, read inputs, write, audit, accept, report.
 
 An asset opens a `Stage`, reads through it (so that what it was made from is recorded), and ends with `publish`.
-A version is written first, audited by the constraints of the registry and the asset's own rules, and accepted only
-if all blocking rules hold: readers never see a version that did not pass. What is shown of it is in `reporting`.
+A version is written first, then audited (`audit`), and accepted only if nothing that blocks has failed: readers never
+see a version that did not pass. One that is not accepted leaves its verdicts and an observation, but no
+materialisation, and fails the run; a maintainer may approve it (`automation.approval`).
 """
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
-from mlm_assets.assets.reporting import asset_key, constraint_report, definition_metadata, materialisation_metadata
-from mlm_assets.checks.constraints import violations
-from mlm_assets.errors import Refused
+from mlm_assets.assets import audit
+from mlm_assets.assets.audit import Audit, Subject
+from mlm_assets.assets.reporting import asset_key, definition_metadata, materialisation_metadata, record_event
+from mlm_assets.assets.setting_aside import checks_of as asides_of
+from mlm_assets.assets.setting_aside import set_aside
+from mlm_assets.checks.verdicts import Check, Verdict
+from mlm_assets.errors import BlockedByCheck, Refused
 from mlm_assets.ml.recipe import Recipe, load_recipe
 from mlm_assets.releases import release_window
+from mlm_assets.resources import quarantine
 from mlm_assets.resources.http import Transport
-from mlm_assets.resources.lake import Accepted, Lake, Version
+from mlm_assets.resources.lake import Accepted, Lake, Version, utc_now
 from mlm_assets.resources.services import LakeResource, WikimediaResource, run_release
 from mlm_assets.settings import SERVICES, Settings
 from mlm_assets.tables import TABLES
@@ -40,9 +46,13 @@ class FetchConfig(dg.Config):
     """Ask again even where this release's answer is stored. Answers replace the stored ones."""
 
 
+PARAMETERS = ("base_class", "hops", "t_min", "t_max", "quota_total")
+"""Settings that decide what a release holds; everything downstream reads them from the manifest."""
+
+
 @dataclass(frozen=True)
 class Rule:
-    """A rule besides the registry's constraints: whether it holds, and the sentence and figures to show."""
+    """A rule that the asset itself judges: whether it holds, and the sentence and figures to show."""
 
     name: str
     holds: bool
@@ -50,21 +60,24 @@ class Rule:
     figures: Mapping[str, Any] = field(default_factory=dict)
     is_blocking: bool = True
 
+    def verdict(self, table: str) -> Verdict:
+        """Return what it says of `table`."""
+        return Verdict(
+            table, self.name, self.holds, self.sentence, "ERROR" if self.is_blocking else "WARN", self.is_blocking,
+            self.figures,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Draft:
-    """A written version that has not been accepted yet, with the verdicts on it."""
+    """A version that was written, and has not been audited yet."""
 
     version: Version
     before: Accepted | None
-    checks: tuple[dg.AssetCheckResult, ...]
+    verdicts: tuple[Verdict, ...]
+    """What the asset's own rules say of it."""
     metadata: Mapping[str, Any]
     n_unavailable: int
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether no check that blocks has failed."""
-        return all(check.passed or check.severity != dg.AssetCheckSeverity.ERROR for check in self.checks)
 
 
 def described(
@@ -80,6 +93,9 @@ def described(
     """
     table = TABLES[name]
     CODE_VERSIONS[name] = code_version
+    own = [Check(rule, text, True) for rule, text in (rules or {}).items()]
+    own += [Check(rule, text, False) for rule, text in (advisory or {}).items()]
+    audit.OWN_CHECKS[name] = (*own, *asides_of(name))
     return {
         "description": f"{table.description} One row is {table.grain}.",
         "group_name": table.group,
@@ -88,7 +104,6 @@ def described(
         "code_version": code_version,
         "freshness_policy": None if "release" in table.partitioned_by else MONTHLY,
         "metadata": definition_metadata(table),
-        "check_specs": check_specs(name, rules, advisory),
     }
 
 
@@ -100,33 +115,14 @@ def described_spec(
     *,
     automation_condition: dg.AutomationCondition[Any] | None = None,
     skippable: bool = False,
+    rules: Mapping[str, str] | None = None,
+    advisory: Mapping[str, str] | None = None,
 ) -> dg.AssetSpec:
-    """Return the same for one output of a multi-asset (its checks are given to the multi-asset itself)."""
-    arguments = described(name, kinds, code_version)
-    arguments.pop("check_specs")
+    """Return the same for one output of a multi-asset."""
+    arguments = described(name, kinds, code_version, rules, advisory)
     return dg.AssetSpec(
         asset_key(name), deps=deps, skippable=skippable, automation_condition=automation_condition, **arguments
     )
-
-
-def check_specs(
-    name: str, rules: Mapping[str, str] | None = None, advisory: Mapping[str, str] | None = None
-) -> list[dg.AssetCheckSpec]:
-    """Return the checks that run with table `name`: its constraints, and its own rules."""
-    specs = [
-        dg.AssetCheckSpec(
-            "constraints",
-            asset=asset_key(name),
-            blocking=True,
-            description="Key, nulls, allowed values, ranges and patterns of the registry.",
-        )
-    ]
-    for is_blocking, described_rules in ((True, rules), (False, advisory)):
-        specs += [
-            dg.AssetCheckSpec(rule, asset=asset_key(name), blocking=is_blocking, description=text)
-            for rule, text in (described_rules or {}).items()
-        ]
-    return specs
 
 
 class Stage:
@@ -144,6 +140,9 @@ class Stage:
         names = [key.to_user_string() for key in context.selected_asset_keys]
         self._before = {name: self.lake.accepted(name, self.partition) for name in names}
         self._inputs: dict[str, str] = {}
+        self._views: dict[str, Any] = {}
+        self._parameters: dict[str, Any] = {name: getattr(self.settings, name) for name in PARAMETERS}
+        self._context = context
         self._tags = context.run.tags
         self._asked: tuple[Transport, Counter[str], Counter[str]] | None = None
         self._started = time.monotonic()
@@ -152,7 +151,18 @@ class Stage:
         """Return the accepted version of a table partition and record that it was used."""
         accepted = self.lake.require(name, partition)
         self._inputs[f"{name}/{partition}"] = accepted.version
+        seen = self._views.setdefault(name, [])
+        if accepted not in seen:
+            seen.append(accepted)
         return accepted
+
+    def provide(self, name: str, rows: Any) -> None:
+        """Let the checks read `rows` (versions of a table, or a pyarrow table) under the name `name`."""
+        self._views[name] = rows
+
+    def pinned(self, name: str, value: str) -> None:
+        """Take note of a parameter that the manifest pins; the checks go by it."""
+        self._parameters[name] = int(value) if value.isdecimal() else value
 
     def transport(self, resource: WikimediaResource, config: FetchConfig) -> Transport:
         """Return the transport to a service; what is asked through it from now on is shown with the result."""
@@ -181,19 +191,38 @@ class Stage:
         metadata: Mapping[str, Any] | None = None,
         n_unavailable: int = 0,
     ) -> Draft:
-        """Write `rows` as a version of table `name` and audit it."""
-        version = self.lake.write(name, self.partition, rows)
-        checks = [constraint_report(name, violations(TABLES[name], rows))]
-        checks += [_rule_result(name, rule) for rule in rules]
-        return Draft(version, self._before[name], tuple(checks), dict(metadata or {}), n_unavailable)
+        """Write `rows` as a version of table `name`; it is not audited yet."""
+        kept, aside = set_aside(self.lake, name, self.partition, rows, self.release, self._context.run.run_id)
+        version = self.lake.write(name, self.partition, kept)
+        verdicts = (*(rule.verdict(name) for rule in rules), *aside)
+        return Draft(version, self._before[name], verdicts, dict(metadata or {}), n_unavailable)
 
-    def publish(self, *drafts: Draft) -> Iterator[dg.MaterializeResult]:
-        """Accept the drafts if all of them are sound, and report each; a draft that is not sound fails the run."""
-        sound = all(draft.is_sound for draft in drafts)
-        for draft in drafts:
-            if sound:
-                self._accept(draft)
-            yield self._result(draft, sound)
+    def publish(
+        self, *drafts: Draft, prepare: Callable[[Draft], Mapping[str, Any]] | None = None
+    ) -> Iterator[dg.MaterializeResult]:
+        """Audit the drafts; if nothing blocks any of them, accept them all and report each.
+
+        `prepare` makes what readers will find beside the table (files), just before it is accepted, and returns what
+        to show of it.
+
+        Raises:
+            BlockedByCheck: something blocks; the verdicts are kept and shown, and readers keep what they had.
+        """
+        views = {**self._views, **{draft.version.table: [draft.version] for draft in drafts}}
+        subjects = [self._subject(draft, views) for draft in drafts]
+        audits = [audit.audit(self.lake, subject) for subject in subjects]
+        is_sound = not any(found.blocking for found in audits)
+        made = [dict(prepare(draft)) if is_sound and prepare else {} for draft in drafts]
+        # Audits are kept before a pointer moves: whoever is killed in between leaves the old version and its reasons.
+        for draft, subject, found in zip(drafts, subjects, audits, strict=True):
+            self._keep(draft, subject, found, [one.version for one in drafts])
+        if not is_sound:
+            self._reject(drafts, audits)
+        for draft, found, more in zip(drafts, audits, made, strict=True):
+            self._accept(draft)
+            yield self._result(draft, more)
+            if not _has_recheck(self._context, draft.version.table):
+                self._report(draft.version, (*found.verdicts, audit.accepted_verdict(found, draft.before)))
 
     def publish_one(
         self,
@@ -203,10 +232,11 @@ class Stage:
         rules: Sequence[Rule] = (),
         metadata: Mapping[str, Any] | None = None,
         n_unavailable: int = 0,
-    ) -> dg.MaterializeResult:
-        """Write, audit, accept and report one table."""
+        prepare: Callable[[Draft], Mapping[str, Any]] | None = None,
+    ) -> Iterator[dg.MaterializeResult]:
+        """Write, audit, accept and report one table (see `publish`)."""
         draft = self.draft(name, rows, rules=rules, metadata=metadata, n_unavailable=n_unavailable)
-        return next(self.publish(draft))
+        yield from self.publish(draft, prepare=prepare)
 
     def _requests(self) -> dict[str, Any]:
         """Return requests and bytes per service since `transport` was called; stored answers count nothing."""
@@ -217,6 +247,30 @@ class Stage:
         sizes = {f"bytes_{service}": transport.bytes[service] - received[service] for service in SERVICES}
         return {name: n for name, n in {**counts, **sizes}.items() if n}
 
+    def _subject(self, draft: Draft, views: Mapping[str, Any]) -> Subject:
+        return Subject(
+            draft.version,
+            self.release,
+            draft.before,
+            views,
+            {**self._parameters, "partition": self.partition, "release": self.release, "shards": self.settings.shards},
+            draft.verdicts,
+        )
+
+    def _keep(self, draft: Draft, subject: Subject, found: Audit, together: Sequence[Version]) -> None:
+        self.lake.write_audit(
+            audit.record(
+                found,
+                subject,
+                run_id=self._context.run.run_id,
+                at=utc_now(),
+                inputs=self._inputs,
+                code_version=CODE_VERSIONS[draft.version.table],
+                n_unavailable=draft.n_unavailable,
+                together=together,
+            )
+        )
+
     def _accept(self, draft: Draft) -> None:
         self.lake.accept(
             draft.version,
@@ -224,35 +278,65 @@ class Stage:
             inputs=self._inputs,
             code_version=CODE_VERSIONS[draft.version.table],
             n_unavailable=draft.n_unavailable,
+            run_id=self._context.run.run_id,
             expected=draft.before,
         )
 
-    def _result(self, draft: Draft, is_accepted: bool) -> dg.MaterializeResult:
-        version = draft.version
+    def _reject(self, drafts: Sequence[Draft], audits: Sequence[Audit]) -> None:
+        """Show what every check said, and why readers keep what they had; then fail.
+
+        Raises:
+            BlockedByCheck: always.
+        """
+        reasons = []
+        for draft, found in zip(drafts, audits, strict=True):
+            version, whole = draft.version, audit.accepted_verdict(found, draft.before)
+            self._report(version, (*found.verdicts, whole))
+            if found.blocking:
+                reasons += [f"{version.table}: {one.check}: {one.sentence}" for one in found.blocking]
+                record_event(self._context, self._observation(draft, whole))
+        raise BlockedByCheck("; ".join(reasons))
+
+    def _report(self, version: Version, verdicts: Sequence[Verdict]) -> None:
+        """Tell Dagster what the checks said, of the materialisation that is the newest now."""
+        for evaluation in audit.evaluations(self.lake, self._context.instance, version, verdicts):
+            record_event(self._context, evaluation)
+
+    def _observation(self, draft: Draft, whole: Verdict) -> dg.AssetObservation:
+        shown = self._shown(draft, is_accepted=False)
+        return dg.AssetObservation(
+            asset_key(draft.version.table),
+            f"Rejected: {whole.sentence}",
+            partition=draft.version.partition or None,
+            metadata={"rejected": whole.sentence, **shown},
+        )
+
+    def _shown(self, draft: Draft, *, is_accepted: bool) -> dict[str, Any]:
         shown = materialisation_metadata(
             self.lake,
-            version,
+            draft.version,
             is_accepted=is_accepted,
             before=draft.before,
             duration_s=time.monotonic() - self._started,
         )
+        return {**shown, **self._requests(), **draft.metadata}
+
+    def _result(self, draft: Draft, more: Mapping[str, Any]) -> dg.MaterializeResult:
+        version = draft.version
         return dg.MaterializeResult(
             asset_key=asset_key(version.table),
-            metadata={**shown, **self._requests(), **draft.metadata},
-            check_results=draft.checks,
+            metadata={**self._shown(draft, is_accepted=True), **more},
             data_version=dg.DataVersion(version.version),
             tags={"mlm/release": self.release},
         )
 
 
-def _rule_result(name: str, rule: Rule) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        asset_key=asset_key(name),
-        check_name=rule.name,
-        passed=rule.holds,
-        severity=dg.AssetCheckSeverity.ERROR if rule.is_blocking else dg.AssetCheckSeverity.WARN,
-        description=rule.sentence,
-        metadata=dict(rule.figures),
+def _has_recheck(context: dg.AssetExecutionContext, name: str) -> bool:
+    """Tell whether the checks of a table are a step of this run, which will report what this one finds (`rechecks`)."""
+    return any(
+        spec.asset_key == asset_key(name)
+        for data in context.job_def.asset_layer.data
+        for spec in data.assets_def.node_check_specs_by_output_name.values()
     )
 
 
@@ -261,6 +345,8 @@ def is_current(lake: Lake, settings: Settings, name: str, partition: str, releas
     code, from the inputs that are accepted now and the settings of now, and with nothing that a service still owes."""
     accepted = lake.accepted(name, partition)
     if accepted is None or accepted.n_unavailable or accepted.code_version != CODE_VERSIONS[name]:
+        return False
+    if quarantine.is_due(lake, name, partition):
         return False
     if release is not None and accepted.release != release:
         return False

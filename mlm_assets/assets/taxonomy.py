@@ -1,6 +1,6 @@
 """Group taxonomy: which classes of Wikidata count as settlements (paper, 3.3.1)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
@@ -17,7 +17,7 @@ Subclasses = Callable[[Sequence[str]], Sequence[tuple[str, str]]]
 @dg.asset(**described("settlement_classes", {"sparql", "wikidata"}), pool=WIKIDATA_POOL)
 def settlement_classes(
     context: dg.AssetExecutionContext, config: FetchConfig, lake: LakeResource, wikidata: WikidataResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Walk down P279 from the base class and name what is found."""
     import pyarrow as pa
 
@@ -37,7 +37,7 @@ def settlement_classes(
         }
     )
     per_hop = {f"hop {hop}": list(hops.values()).count(hop) for hop in sorted(set(hops.values()))}
-    return stage.publish_one(
+    yield from stage.publish_one(
         "settlement_classes", rows, metadata={"classes_per_hop": counts_table("distance", per_hop)}
     )
 

@@ -4,17 +4,25 @@ from typing import Final
 
 import dagster as dg
 
+from mlm_assets.checks.verdicts import ACCEPTED_CHECK
+from mlm_assets.tables import TABLES
+
 _Condition = dg.AutomationCondition
+
+ACCEPTED: Final = dg.AssetSelection.checks(
+    *(dg.AssetCheckKey(dg.AssetKey(name.split("/")), ACCEPTED_CHECK) for name in TABLES)
+)
+"""The verdict on a version as a whole. What a single check said does not matter any more once somebody approved it."""
 
 FOLLOW_THE_REFRESH: Final = (
     _Condition.eager()
     & _Condition.all_deps_match(
-        _Condition.will_be_requested() | _Condition.all_checks_match(_Condition.check_passed(), blocking_only=True)
+        _Condition.will_be_requested() | _Condition.all_checks_match(_Condition.check_passed()).allow(ACCEPTED)
     )
 ).with_label("follow_the_refresh")
 """Materialise a release as soon as all it is made of is there, and again when that changed.
 
-`eager()` alone ignores blocking checks that failed in an earlier run, hence the second half. What is made in the same
+`eager()` alone ignores what failed in an earlier run, hence the second half. What is made in the same
 run is not asked for its last verdict: a check that fails ends the run before anything downstream.
 """
 
@@ -38,7 +46,7 @@ TRAIN_ON_A_NEW_DATASET: Final = (
     & ~_Condition.in_progress()
     # A check in progress: a dataset is reported as materialised a moment before its checks.
     & ~_Condition.any_deps_match(
-        _Condition.any_checks_match(_Condition.check_failed() | _Condition.in_progress(), blocking_only=True)
+        _Condition.any_checks_match(_Condition.check_failed() | _Condition.in_progress()).allow(ACCEPTED)
     ).ignore(FEATURES)
 ).with_label("train_on_a_new_dataset")
 """Train when the dataset of the release was updated, and nothing that it is made of is missing, running or blocked.

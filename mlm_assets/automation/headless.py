@@ -26,7 +26,7 @@ from mlm_assets.settings import Settings
 from mlm_assets.tables import TRAINED_VARIANTS, VARIANTS
 
 TARGETS: Final = ("candidates", "facts", "media", "refresh", "datasets", "features", "models")
-_QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Step:
     was_current: bool
     skipped: str | None = None
     """Why the asset itself did nothing, where it did not."""
+    blocked: str | None = None
+    """What blocked it, where a check did; readers keep what they had."""
 
 
 def legs(release: str, target: str = "datasets") -> list[Leg]:
@@ -64,7 +66,7 @@ def legs(release: str, target: str = "datasets") -> list[Leg]:
         Leg(
             "datasets",
             "build_datasets",
-            ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics"),
+            ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics", "approvals"),
             (release,),
         ),
         Leg("features", "compute_image_features", ("image_features",), shards),
@@ -104,16 +106,29 @@ class Walk:
     def steps(self, walked: Sequence[Leg], say: Callable[[str], Any]) -> Iterator[Step]:
         """Materialise what is not current, and yield each step when it is done.
 
+        A partition that a check blocks does not keep the others of its leg from being made: what is wrong is known
+        of all of them at once. Nothing downstream of the leg is touched then.
+
         Raises:
-            BlockedByCheck: a blocking check failed; nothing downstream was touched.
+            BlockedByCheck: checks blocked partitions of a leg; all of them are named.
             MlmError: a step failed for another reason.
         """
         for leg in walked:
+            blocked = []
             for partition in leg.partitions:
-                if self._mode != "replay" and self.is_done(leg, partition):
-                    yield Step(leg, partition, True)
-                    continue
-                yield Step(leg, partition, False, self._materialise(leg, partition, say))
+                step = self._step(leg, partition, say)
+                blocked += [step] if step.blocked else []
+                yield step
+            if blocked:
+                raise _blocked(leg, blocked)
+
+    def _step(self, leg: Leg, partition: str, say: Callable[[str], Any]) -> Step:
+        if self._mode != "replay" and self.is_done(leg, partition):
+            return Step(leg, partition, True)
+        try:
+            return Step(leg, partition, False, self._materialise(leg, partition, say))
+        except BlockedByCheck as error:
+            return Step(leg, partition, False, blocked=str(error))
 
     def is_done(self, leg: Leg, partition: str) -> bool:
         """Tell whether nothing is left to do for a partition of a leg."""
@@ -139,7 +154,7 @@ class Walk:
             partition_key=partition or None,
             asset_selection=[asset_key(table) for table in leg.tables] if leg.is_part else None,
             tags={RELEASE_TAG: self._release, MODE_TAG: self._mode, "mlm/headless": "true"},
-            run_config=_QUIET,
+            run_config=QUIET,
             raise_on_error=False,
         )
         if not result.success:
@@ -166,35 +181,48 @@ def _skipped(result: ExecuteInProcessResult) -> str | None:
     return None
 
 
+def _blocked(leg: Leg, steps: Sequence[Step]) -> BlockedByCheck:
+    """Return the error that names the partitions of a leg that checks blocked, the first of them in full."""
+    n, named = len(steps), ", ".join(step.partition for step in steps[:6] if step.partition)
+    several = f" (and {n - 1} more of {leg.job}: {named}{', …' if n > 6 else ''})" if n > 1 else ""
+    return BlockedByCheck(
+        f"{steps[0].blocked}{several} Readers keep what they had; the rejected versions are kept beside it. "
+        "See `mlm status`; let them through with `mlm approve`, or mend the cause and run again with --refetch."
+    )
+
+
 def _failure(leg: Leg, partition: str, result: ExecuteInProcessResult) -> MlmError:
     where = f"{leg.job} {partition}".strip() + f" (run {result.run_id})"
-    failed = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
-    if failed:
-        said = "; ".join(
-            f"{check.asset_key.to_user_string()}: {check.check_name}: {check.description}" for check in failed
-        )
-        return BlockedByCheck(
-            f"{where} is blocked by a check: {said} The rejected version was kept beside the accepted one."
-        )
-    return MlmError(f"{where} failed: {_reason(result)}")
+    kind, sentence = _error(result)
+    if kind == BlockedByCheck.__name__:
+        return BlockedByCheck(f"{where} is blocked by a check: {sentence}")
+    return MlmError(f"{where} failed: {sentence}")
 
 
-def _reason(result: ExecuteInProcessResult) -> str:
-    """Return the sentence of our own error in a failed run, else that of the innermost error."""
+def error_of(result: ExecuteInProcessResult) -> MlmError:
+    """Return the error of a failed run as the user meets it: of our own class where it was one of ours."""
+    kind, sentence = _error(result)
+    ours = {one.__name__: one for one in _below(MlmError)}
+    return ours.get(kind or "", MlmError)(sentence)
+
+
+def _error(result: ExecuteInProcessResult) -> tuple[str | None, str]:
+    """Return class and sentence of our own error in a failed run, else those of the innermost error."""
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
             while error is not None and error.cause is not None and not _is_ours(error.cls_name):
                 error = error.cause
-            return _sentence(error.message) if error is not None else "no reason given"
-    return "the run failed before a step began; see the UI"
+            return (error.cls_name, _sentence(error.message)) if error is not None else (None, "no reason given")
+    return None, "the run failed before a step began; see the UI"
 
 
 def _is_ours(class_name: str | None) -> bool:
-    def below(kind: type[MlmError]) -> set[str]:
-        return {kind.__name__}.union(*(below(child) for child in kind.__subclasses__()))
+    return class_name in {one.__name__ for one in _below(MlmError)}
 
-    return class_name in below(MlmError)
+
+def _below(kind: type[MlmError]) -> set[type[MlmError]]:
+    return {kind}.union(*(_below(child) for child in kind.__subclasses__()))
 
 
 def _sentence(message: str) -> str:

@@ -35,6 +35,16 @@ def is_home(folder: Path) -> bool:
         return False
 
 
+def require_home(settings: Settings) -> None:
+    """Check that the home of `settings` is one of ours.
+
+    Raises:
+        Refused: it is not.
+    """
+    if not is_home(settings.home):
+        raise Refused(f"{settings.home} is no home of mlm yet. Make one with `mlm run`.")
+
+
 def check_home(settings: Settings, shards: int | None, is_fresh: bool) -> None:
     """Check that a home can be used as asked, without touching it.
 

@@ -6,14 +6,17 @@ from typing import Final
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from mlm_assets.assets.reporting import asset_key
 from mlm_assets.tables import BENCHMARKS, MODELS, VARIANTS
 
 
 def _job(name: str, selection: Sequence[str], description: str) -> UnresolvedAssetJobDefinition:
-    """Return a job that runs in one process: its steps are few, and a process each would cost more than they do."""
-    return dg.define_asset_job(
-        name, selection=list(selection), description=description, executor_def=dg.in_process_executor
-    )
+    """Return a job that runs in one process: its steps are few, and a process each would cost more than they do.
+
+    The steps that run checks again are left out: an asset reports what its checks said by itself.
+    """
+    assets = dg.AssetSelection.assets(*(asset_key(table) for table in selection)).without_checks()
+    return dg.define_asset_job(name, selection=assets, description=description, executor_def=dg.in_process_executor)
 
 
 LIST_CANDIDATES: Final = _job(
@@ -43,7 +46,7 @@ WRITE_REFRESH: Final = _job(
 )
 BUILD_DATASETS: Final = _job(
     "build_datasets",
-    selection=["eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics"],
+    selection=["eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics", "approvals"],
     description="Everything of a release that follows from its refresh, in one go.",
 )
 COMPUTE_IMAGE_FEATURES: Final = _job(

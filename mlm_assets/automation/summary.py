@@ -1,9 +1,10 @@
-"""The counts of a release, as `run_summary.json` and the command line give them."""
+"""The counts and checks of a release, as `run_summary.json` and the command line give them."""
 
 from typing import Any
 
+from mlm_assets.checks.verdicts import ACCEPTED_CHECK
 from mlm_assets.resources.lake import Lake, Version
-from mlm_assets.tables import LANGUAGES, VARIANTS
+from mlm_assets.tables import LANGUAGES, TABLES, VARIANTS
 
 
 def counts_of(lake: Lake, release: str) -> dict[str, Any]:
@@ -29,6 +30,18 @@ def counts_of(lake: Lake, release: str) -> dict[str, Any]:
         },
         "cells": {variant: sum(row["variant"] == variant for row in cells) for variant in VARIANTS},
     }
+
+
+def checks_of(lake: Lake, release: str) -> list[dict[str, Any]]:
+    """Return what every check said of the newest versions that were made for a release, and of each as a whole."""
+    audits = [audit for name in TABLES for audit in lake.audits(name) if audit["release"] == release]
+    return [line for audit in audits for line in _checks(audit, lake.is_readable(audit))]
+
+
+def _checks(audit: dict[str, Any], is_readable: bool) -> list[dict[str, Any]]:
+    said = [{key: check[key] for key in ("check", "passed", "severity", "blocking")} for check in audit["checks"]]
+    said.append({"check": ACCEPTED_CHECK, "passed": is_readable, "severity": "ERROR", "blocking": True})
+    return [{"asset": audit["table"], "partition": audit["partition"], **check} for check in said]
 
 
 def _n_rows(lake: Lake, name: str) -> int:

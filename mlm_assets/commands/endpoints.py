@@ -19,19 +19,26 @@ WORLD_FILE: Final = "world.json"
 
 @dataclass(frozen=True)
 class World:
-    """Where data comes from: at most one of `generate`, `folder` and `endpoint`; none means the settings' endpoints."""
+    """Where data comes from: at most one of `generate`, `folder` and `endpoint`; none means the settings' endpoints.
+
+    `month` is how many months a generated world has moved forward; `faults` and `tamper` are what a local one does
+    wrong.
+    """
 
     generate: int | None = None
     seed: int = 1
     folder: Path | None = None
     endpoint: str | None = None
     faults: str | None = None
+    month: int = 0
+    tamper: str | None = None
 
     def check(self) -> None:
         """Check the combination before anything is written.
 
         Raises:
-            Refused: two sources at once, or an endpoint that is no http(s) URL, or faults without a local world.
+            Refused: two sources at once, or an endpoint that is no http(s) URL, or a month, faults or tampering without
+                a local world that could have them.
         """
         given = [name for name, value in self._sources().items() if value is not None]
         if len(given) > 1:
@@ -44,6 +51,12 @@ class World:
                 raise Refused(f"--endpoint {self.endpoint!r} is not an address; write it as http://127.0.0.1:8765.")
         if self.faults is not None and self.generate is None and self.folder is None:
             raise Refused("--faults misbehaves on a local world; give --generate or --world with it.")
+        if self.tamper is not None and not self.is_local:
+            raise Refused("--tamper spoils a local world; give --generate or --world with it.")
+        if self.month and self.generate is None:
+            raise Refused("--month moves a generated world forward; give --generate with it.")
+        if self.month < 0:
+            raise Refused("--month counts months after 2026-12, from 0.")
         self._check_local()
 
     def _check_local(self) -> None:
@@ -55,6 +68,10 @@ class World:
             from mlm_assets.local_wikimedia.faults import Faults
 
             Faults.parse(self.faults)
+        if self.tamper is not None:
+            from mlm_assets.local_wikimedia.tampering import parse_kinds
+
+            parse_kinds(self.tamper)
 
     def _sources(self) -> dict[str, Any]:
         return {"--generate": self.generate, "--world": self.folder, "--endpoint": self.endpoint}
@@ -67,12 +84,15 @@ class World:
     def keep(self, home: Path, source: str) -> None:
         """Write to the home which source it was made from, and which local world the UI can serve for it."""
         folder = str(self.folder.absolute()) if self.folder else None
-        said = {"source": source, "generate": self.generate, "seed": self.seed, "folder": folder}
+        said = {"source": source, "generate": self.generate, "seed": self.seed, "month": self.month, "folder": folder}
         (home / WORLD_FILE).write_text(json.dumps(said) + "\n", "utf-8")
 
 
 def source_of(settings: Settings) -> str:
-    """Return what the settings' services serve: the content of a local Wikimedia, whatever its port, or a host."""
+    """Return what the settings' services serve: the content of a local Wikimedia, whatever its port, or a host.
+
+    A generated world is the same source in every month, as Wikidata is.
+    """
     if not is_loopback(settings.sparql_url):
         return host_of(settings.sparql_url)
     base = settings.sparql_url.removesuffix("/sparql")
@@ -82,7 +102,7 @@ def source_of(settings: Settings) -> str:
     except (OSError, ValueError):
         return "a local service"
     if world.get("kind") == "generated":
-        return f"generated world of {world['candidates']} candidates, seed {world['seed']}"
+        return f"generated world of {world['generate']} candidates, seed {world['seed']}"
     return f"world folder {world.get('folder')}"
 
 
@@ -126,7 +146,7 @@ def kept_world(home: Path) -> World:
     """
     said = _kept(home)
     folder = Path(said["folder"]) if said.get("folder") else None
-    return World(generate=said.get("generate"), seed=said.get("seed", 1), folder=folder)
+    return World(said.get("generate"), said.get("seed", 1), folder, month=said.get("month", 0))
 
 
 def service_urls(base: str) -> dict[str, str]:
@@ -155,7 +175,14 @@ def local_services(world: World) -> Iterator[dict[str, str]]:
         return
     from mlm_assets.local_wikimedia.process import running_server
 
-    with running_server(generate=world.generate, seed=world.seed, world=world.folder, faults=world.faults) as base:
+    with running_server(
+        generate=world.generate,
+        seed=world.seed,
+        world=world.folder,
+        faults=world.faults,
+        month=world.month,
+        tamper=world.tamper,
+    ) as base:
         urls = service_urls(base)
         os.environ.update({f"MLM_{name.upper()}": url for name, url in urls.items()})
         yield urls

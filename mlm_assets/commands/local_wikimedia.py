@@ -18,11 +18,14 @@ def serve_world(world: World, host: str, port: int, console: Console) -> None:
     from mlm_assets.local_wikimedia.server import serve
     from mlm_assets.local_wikimedia.worlds import generate_world, load_world
 
-    made = load_world(world.folder) if world.folder is not None else generate_world(world.generate or 0, world.seed)
+    if world.folder is not None:
+        made = load_world(world.folder)
+    else:
+        made = generate_world(world.generate or 0, world.seed, world.month)
 
     def ready(base: str) -> None:
         console.print(f"Local Wikimedia at {base}   requests so far: {base}/_stats")
         for name, url in service_urls(base).items():
             console.print(f"  MLM_{name.upper()}={url}")
 
-    serve(made, host, port, world.faults, ready)
+    serve(made, host, port, world.faults, ready, world.tamper)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from mlm_assets.commands.alerts import tell
 from mlm_assets.commands.endpoints import (
     World,
     check_source,
@@ -29,7 +30,8 @@ from mlm_assets.commands.targets import Target
 from mlm_assets.errors import Refused
 from mlm_assets.ml.recipe import load_recipe
 from mlm_assets.releases import check_release, open_release
-from mlm_assets.resources.lake import open_lake
+from mlm_assets.resources.lake import Lake, open_lake
+from mlm_assets.resources.services import Mode
 from mlm_assets.settings import SERVICES, Settings, load_settings, use_home
 from mlm_assets.tables import TRAINED_VARIANTS
 
@@ -44,7 +46,7 @@ class RunRequest:
     release: str | None
     world: World
     target: str
-    is_replay: bool
+    mode: Mode
     is_fresh: bool
     kept: dict[str, Any]
     """Settings given as arguments, which the home keeps: shards, t_min, t_max, quota_total."""
@@ -64,7 +66,7 @@ def run(request: RunRequest, console: Console) -> dict[str, Any]:
     # The world is opened before the home is touched: one that cannot be read is refused, and nothing was written.
     with local_services(request.world) as urls:
         source = source_of(load_settings(request.home, is_fresh=request.is_fresh, **{**_given(request), **urls}))
-        if not request.is_fresh and not request.is_replay:
+        if not request.is_fresh and request.mode != "replay":
             check_source(settings.home, source)
         make_home(settings.home)
         with _only_run(settings.home):
@@ -72,7 +74,7 @@ def run(request: RunRequest, console: Console) -> dict[str, Any]:
                 empty_home(settings.home)
                 make_home(settings.home)
             keep_settings(settings, {**_given(request), "lake_url": settings.lake_url})
-            if not request.is_replay:
+            if request.mode != "replay":
                 request.world.keep(settings.home, source)
             use_home(settings.home)
             return _walk(request, _effective(request, settings, urls), console)
@@ -108,7 +110,7 @@ def _checked_settings(request: RunRequest) -> Settings:
     release = request.release or open_release(settings, datetime.now(UTC).date())
     check_release(release, settings)
     check_home(settings, request.kept.get("shards"), request.is_fresh)
-    if not request.world.is_local and not request.is_replay:
+    if not request.world.is_local and request.mode != "replay":
         require_contacts(settings)
     load_recipe(settings.recipe)
     if settings.t_min > settings.t_max:
@@ -135,32 +137,43 @@ def _walk(request: RunRequest, settings: Settings, console: Console) -> dict[str
     # Imported here: the partitions of the definitions are those of the home, which is known only now.
     from mlm_assets.automation.headless import Walk, legs
     from mlm_assets.automation.instance import open_instance
-    from mlm_assets.automation.summary import counts_of
-    from mlm_assets.resources.services import Mode, shared_transport
 
     release = str(settings.release)
-    mode: Mode = "replay" if request.is_replay else "fetch"
     lake = open_lake(settings)
     lake.clear_temporary()
     began = time.monotonic()
     with open_instance(settings) as instance:
-        walk = Walk(settings, lake, instance, release, mode)
-        _show(walk, legs(release, request.target), console)
-    transport = shared_transport(settings, lake.url, release, mode)
+        walk = Walk(settings, lake, instance, release, request.mode)
+        try:
+            _show(walk, legs(release, request.target), console)
+        finally:
+            # Whatever ended the walk: what is there is summed up, and who has to know is told.
+            summary = _sum_up(request, settings, lake)
+            tell(settings, lake, instance, release)
+    _show_summary(summary, settings.home, time.monotonic() - began, console)
+    if request.target == Target.MODELS:
+        for variant in TRAINED_VARIANTS:
+            show_benchmark(settings.home, release, variant, console)
+    return summary
+
+
+def _sum_up(request: RunRequest, settings: Settings, lake: Lake) -> dict[str, Any]:
+    """Write the catalogue and the summary of a run that ended, one way or the other."""
+    from mlm_assets.automation.summary import checks_of, counts_of
+    from mlm_assets.resources.catalogue import write_catalogue
+    from mlm_assets.resources.services import shared_transport
+
+    release = str(settings.release)
+    transport = shared_transport(settings, lake.url, release, request.mode)
     summary = {
         "release": release,
         "counts": counts_of(lake, release),
         "requests": {service: transport.requests[service] for service in SERVICES},
         "bytes": {service: transport.bytes[service] for service in SERVICES},
+        "checks": checks_of(lake, release),
     }
-    from mlm_assets.resources.catalogue import write_catalogue
-
     write_catalogue(lake, settings.home)
     _write_summary(settings.home, summary)
-    _show_summary(summary, settings.home, time.monotonic() - began, console)
-    if request.target == Target.MODELS:
-        for variant in TRAINED_VARIANTS:
-            show_benchmark(settings.home, release, variant, console)
     return summary
 
 
@@ -175,6 +188,8 @@ def _show(walk: Any, walked: list[Any], console: Console) -> None:
         for step in walk.steps(walked, lambda what: None if console.is_terminal else console.print(f"  {what}")):
             bars.advance(tasks[step.leg.job])
             n_current += step.was_current
+            if step.blocked:
+                console.print(step.blocked)
             if step.skipped:
                 console.print(f"{step.leg.tables[0]} is skipped: {step.skipped}")
     if n_current:
@@ -211,7 +226,15 @@ def _show_summary(summary: dict[str, Any], home: Path, duration_s: float, consol
     for service, n in summary["requests"].items():
         asked.add_row(service, f"{n:,}", f"{summary['bytes'][service] / 1e6:,.1f}")
     console.print(asked)
+    console.print(_checks_line(summary["checks"]))
     console.print(f"Home: {home}   See it: mlm ui --home {home}")
+
+
+def _checks_line(checks: list[dict[str, Any]]) -> str:
+    failed = [check for check in checks if not check["passed"]]
+    named = ", ".join(f"{one['asset']} {one['partition']} {one['check']}".replace("  ", " ") for one in failed[:5])
+    warned = f"; {len(failed):,} warned or failed: {named}{', …' if len(failed) > 5 else ''}" if failed else ""
+    return f"Checks: {len(checks) - len(failed):,} of {len(checks):,} passed{warned}"
 
 
 def _pairs(counts: dict[str, int]) -> str:

@@ -25,8 +25,11 @@ def _arguments() -> argparse.Namespace:
     source.add_argument("--generate", type=int, metavar="N", help="a world of N candidates")
     source.add_argument("--world", type=Path, metavar="DIR", help="the world in this folder")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--month", type=int, default=0, metavar="K", help="months after 2026-12")
+    parser.add_argument("--rate", type=float, metavar="SHARE", help="share that is edited every month")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--faults", metavar="SPEC")
+    parser.add_argument("--tamper", metavar="KIND[,KIND]")
     parser.add_argument("--parent", type=int, metavar="PID", help="leave when this process ends")
     return parser.parse_args()
 
@@ -38,10 +41,16 @@ def main() -> int:
         leave_with_parent(arguments.parent)
     try:
         if arguments.world is not None:
-            world = load_world(arguments.world)
+            world = load_world(arguments.world).at(arguments.month, arguments.rate)
         else:
-            world = generate_world(arguments.generate, arguments.seed)
-        serve(world, port=arguments.port, faults=arguments.faults, ready=lambda url: _say(url=url))
+            world = generate_world(arguments.generate, arguments.seed, arguments.month, arguments.rate)
+        serve(
+            world,
+            port=arguments.port,
+            faults=arguments.faults,
+            ready=lambda url: _say(url=url),
+            tampering=arguments.tamper,
+        )
     except Refused as error:
         _say(refused=str(error))
         return error.exit_code

@@ -1,9 +1,16 @@
 """What a world consists of: triples, pages and files. The protocols read worlds through these types alone."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from mlm_assets.errors import Refused
+
+Ask = Callable[[str], list[Mapping[str, str]]]
+"""Asks the graph of a world: rows of plain values by variable."""
+AnswerEditor = Callable[[dict[str, Any], Ask], None]
+"""Changes a SPARQL results document in JSON before it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,9 @@ class MediaFile:
 
 
 class World(ABC):
-    """Everything that the three services tell of. Methods may be called from several threads."""
+    """Everything that the three services tell of, `month` months after 2026-12. Methods may be called from threads."""
+
+    month: int = 0
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -67,3 +76,17 @@ class World(ABC):
     @abstractmethod
     def body(self, name: str) -> bytes | None:
         """Return the original bytes of a file; None where the world has none."""
+
+    def at(self, month: int, rate: float | None = None) -> "World":
+        """Return this world in another month; `rate` is the share that is edited a month, where it is to be another.
+
+        Raises:
+            Refused: this kind of world has no history.
+        """
+        if month != self.month or rate is not None:
+            raise Refused(f"Only a generated world moves forward; this one has no month {month}.")
+        return self
+
+    def answer_editor(self) -> AnswerEditor | None:
+        """Return what changes the answers of the query service; None where they are as the graph says."""
+        return None

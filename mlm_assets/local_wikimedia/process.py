@@ -26,8 +26,14 @@ def running_server(
     world: Path | None = None,
     faults: str | None = None,
     port: int = 0,
+    month: int = 0,
+    rate: float | None = None,
+    tamper: str | None = None,
 ) -> Iterator[str]:
     """Run the server beside this process and yield its base URL once it answers.
+
+    `month`, `rate` (see `generate_world`) and `tamper` (kinds of tampering, separated by commas) say what it serves at
+    first; `POST /_world` changes that.
 
     Raises:
         Refused: the child refused its arguments, with its sentence.
@@ -37,6 +43,9 @@ def running_server(
     options += ["--generate", str(generate)] if generate is not None else []
     options += ["--world", str(world)] if world is not None else []
     options += ["--faults", faults] if faults else []
+    options += ["--month", str(month)] if month else []
+    options += ["--rate", str(rate)] if rate is not None else []
+    options += ["--tamper", tamper] if tamper else []
     command = [sys.executable, "-m", "mlm_assets.local_wikimedia", *options]
     # Standard input stays open for as long as this process lives: its end is the child's signal to leave.
     with subprocess.Popen(  # noqa: S603 -- our own module, arguments as a list

@@ -21,12 +21,12 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from mlm_assets.errors import Refused
 from mlm_assets.local_wikimedia import misbehaviour
-from mlm_assets.local_wikimedia.action_api import ActionApiService
 from mlm_assets.local_wikimedia.faults import Faults, fraction
-from mlm_assets.local_wikimedia.files import FilesService, file_type_icon
+from mlm_assets.local_wikimedia.files import file_type_icon
 from mlm_assets.local_wikimedia.model import World
-from mlm_assets.local_wikimedia.sparql import SparqlEngine, SparqlService
+from mlm_assets.local_wikimedia.site import Site
 from mlm_assets.local_wikimedia.stats import Stats, Watch
+from mlm_assets.local_wikimedia.tampering import parse_kinds
 from mlm_assets.local_wikimedia.thumbnails import ICON_PATH
 
 Service = Callable[[Request], Awaitable[Response]]
@@ -109,39 +109,34 @@ async def _compressed(response: Response, accepted: str) -> Response:
     return Response(packed, response.status_code, headers)
 
 
-def make_app(world: World, faults: str | None = None) -> Starlette:
+def make_app(world: World, faults: str | None = None, tampering: str | None = None) -> Starlette:
     """Return the ASGI application that serves `world`; the triples are loaded here.
 
     Raises:
-        Refused: the world's triples or the faults cannot be read.
+        Refused: the world's triples, the faults or the kinds of tampering cannot be read.
     """
     plan = Faults.parse(faults)
     stats = Stats()
-    engine = SparqlEngine(world)
-    described = {**world.describe(), "triples": len(engine)}
-    described.setdefault("candidates", engine.n_candidates())
+    site = Site(world, parse_kinds(tampering))
 
     async def show_stats(_request: Request) -> Response:
-        return JSONResponse(stats.as_json() | {"candidates": described["candidates"]})
+        return JSONResponse(stats.as_json() | {"candidates": site.described["candidates"]})
 
     async def reset_stats(_request: Request) -> Response:
         stats.reset()
         return PlainTextResponse("", 204)
 
-    async def show_world(_request: Request) -> Response:
-        return JSONResponse(described)
-
     def endpoint(name: str, service: Service) -> Endpoint:
         return Endpoint(name, service, stats, plan)
 
     routes = [
-        Route("/sparql", endpoint("sparql", SparqlService(engine)), methods=["GET", "POST"]),
-        Route("/{host}/w/api.php", endpoint("action_api", ActionApiService(world)), methods=["GET", "POST"]),
-        Route("/upload.wikimedia.org/wikipedia/commons/{path:path}", endpoint("files", FilesService(world))),
+        Route("/sparql", endpoint("sparql", site.sparql), methods=["GET", "POST"]),
+        Route("/{host}/w/api.php", endpoint("action_api", site.action_api), methods=["GET", "POST"]),
+        Route("/upload.wikimedia.org/wikipedia/commons/{path:path}", endpoint("files", site.files)),
         Route(ICON_PATH, endpoint("files", file_type_icon)),
         Route("/_stats", show_stats),
         Route("/_stats/reset", reset_stats, methods=["POST"]),
-        Route("/_world", show_world),
+        Route("/_world", site.show, methods=["GET", "POST"]),
     ]
     return Starlette(routes=routes)
 
@@ -187,19 +182,20 @@ def serve(
     port: int = 0,
     faults: str | None = None,
     ready: Callable[[str], Any] | None = None,
+    tampering: str | None = None,
 ) -> None:
     """Serve `world` until interrupted; `ready` is called with the base URL as soon as requests are answered.
 
     Port 0 takes a free one.
 
     Raises:
-        Refused: the port is taken, or the faults or triples cannot be read.
+        Refused: the port is taken, or the faults, the kinds of tampering or the triples cannot be read.
     """
     listener = _listen(host, port)
     url = f"http://{host}:{listener.getsockname()[1]}"
     try:
         config = uvicorn.Config(
-            make_app(world, faults), http=_Protocol, lifespan="off", log_level="warning", access_log=False
+            make_app(world, faults, tampering), http=_Protocol, lifespan="off", log_level="warning", access_log=False
         )
         # An interrupt is how serving ends; the server hands it on after it has closed its connections.
         with suppress(KeyboardInterrupt):

@@ -5,6 +5,8 @@ then does the engine let other threads run meanwhile. See https://www.w3.org/TR/
 """
 
 import io
+import json
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -48,6 +50,7 @@ class SparqlEngine:
 
     def __init__(self, world: World) -> None:
         self._store = ox.Store()
+        self._edit = world.answer_editor()
         try:
             for chunk in world.triples():
                 self._store.bulk_load(chunk, format=ox.RdfFormat.N_TRIPLES, lenient=True)
@@ -64,6 +67,14 @@ class SparqlEngine:
             raise TypeError("a SELECT query brings solutions")
         return next(int(row["n"].value) for row in solutions)
 
+    def _rows(self, query: str) -> list[Mapping[str, str]]:
+        """Return the rows of a SELECT query as plain values."""
+        solutions = self._store.query(query)
+        if not isinstance(solutions, ox.QuerySolutions):
+            raise TypeError("a SELECT query brings solutions")
+        names = [variable.value for variable in solutions.variables]
+        return [{name: row[name].value for name in names if row[name] is not None} for row in solutions]
+
     def answer(self, query: str, accept: str) -> tuple[bytes, str]:
         """Return body and media type of the answer to a query.
 
@@ -78,6 +89,11 @@ class SparqlEngine:
         else:
             media_type = negotiate(accept, tuple(_SOLUTIONS), _JSON)
             results.serialize(target, format=_SOLUTIONS[media_type])
+            if self._edit is not None and _SOLUTIONS[media_type] == ox.QueryResultsFormat.JSON:
+                document = json.loads(target.getvalue())
+                if "results" in document:
+                    self._edit(document, self._rows)
+                return json.dumps(document, ensure_ascii=False).encode(), _JSON
         # Clients of the query service look for the specific type.
         return target.getvalue(), _JSON if media_type == "application/json" else media_type
 

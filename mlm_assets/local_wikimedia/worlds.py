@@ -9,13 +9,16 @@ from mlm_assets.local_wikimedia.model import MediaFile, Page, World
 __all__ = ["MediaFile", "Page", "World", "generate_world", "load_world"]
 
 
-def generate_world(n_candidates: int, seed: int) -> World:
-    """Return a world with exactly `n_candidates` instances of settlement classes, the same for the same arguments.
+def generate_world(n_candidates: int, seed: int, month: int = 0, rate: float | None = None) -> GeneratedWorld:
+    """Return a world with exactly `n_candidates` instances of settlement classes, `month` months after 2026-12.
+
+    The same arguments bring the same world. `rate` is the share of items, articles and files that is edited every
+    month; where it is None, each month draws its own, from 1 to 3 %.
 
     Raises:
-        Refused: `n_candidates` is negative.
+        Refused: a number is negative, or `rate` is no share.
     """
-    return GeneratedWorld(n_candidates, seed)
+    return GeneratedWorld(n_candidates, seed, month, rate)
 
 
 def load_world(folder: Path) -> World:

@@ -4,6 +4,11 @@ Layout below the root (the home, or any fsspec URL)::
 
     tables/<table>/<partition>/<version>.parquet   written once, never changed; the version is a hash of the bytes
     accepted/<table>/<partition>.json              which version readers see; moved only after the checks
+    history/<table>/<partition>/<release>.json     which version was accepted last for each release
+    audits/<table>/<partition>.json                the newest audit: what every check said, of which version
+    failing/<table>/<partition>/<version>/...      rows that broke a check, one Parquet file per check
+    quarantine/<table>/<partition>/<id>.json       rows that were set aside (`quarantine`)
+    profiles/<table>/<partition>/<version>.json    figures of a version that drops are measured on (`checks.profile`)
     raw/<release>/<service>/<kk>/<key>.gz          answers of the services, by request (`AnswerLog`)
     raw/files/<kk>/<key>.gz                        thumbnails: their key holds the file's hash; for all releases
     images/<kk>/<sha1>-<picture>.jpg               padded pictures
@@ -28,7 +33,8 @@ import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -74,6 +80,15 @@ class Accepted(Version):
     inputs: Mapping[str, str] = field(default_factory=dict)
     code_version: str = ""
     n_unavailable: int = 0
+    run_id: str = ""
+    accepted_at: str = ""
+    approval: Mapping[str, Any] | None = None
+    """Who let readers have a version that its checks had rejected: `by`, `at`, `reason`, `failed` (checks, figures)."""
+
+
+def utc_now() -> str:
+    """Return the time, ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def file_table(name: str) -> str:
@@ -213,6 +228,12 @@ class Lake:
                     n_removed += 1
         return n_removed
 
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the lake's lock `name` against all processes of this machine."""
+        with self._file_lock(name):
+            yield
+
     # -- tables --------------------------------------------------------------------------------------------------
 
     def write(self, name: str, partition: str, rows: Any) -> Version:
@@ -243,16 +264,21 @@ class Lake:
         inputs: Mapping[str, str],
         code_version: str = "",
         n_unavailable: int = 0,
-        expected: Accepted | None,
+        run_id: str = "",
+        approval: Mapping[str, Any] | None = None,
+        expected: Version | None,
     ) -> Accepted:
         """Make `version` the one that readers see, if `expected` still is, or it is already (compare-and-swap).
+
+        The pointer is the truth. The history is written after it: where a process was killed in between, `history`
+        takes the last entry from the pointer.
 
         Raises:
             LakeConflict: somebody else moved the pointer since `expected` was read.
         """
         accepted = Accepted(
             version.table, version.partition, version.version, version.n_rows,
-            release, dict(sorted(inputs.items())), code_version, n_unavailable,
+            release, dict(sorted(inputs.items())), code_version, n_unavailable, run_id, utc_now(), approval,
         )  # fmt: skip
         with self._pointer_lock(version.table, version.partition):
             current = self.accepted(version.table, version.partition)
@@ -262,9 +288,18 @@ class Lake:
                     f"{version.table} {version.partition}: another run accepted version "
                     f"{current.version} meanwhile. Materialise it again."
                 )
-            pointer = json.dumps(asdict(accepted), indent=1, ensure_ascii=False)
-            self.write_bytes(self._pointer(version.table, version.partition), pointer.encode())
+            pointer = json.dumps(asdict(accepted), indent=1, ensure_ascii=False).encode()
+            self.write_bytes(self._pointer(version.table, version.partition), pointer)
+            self.write_bytes(self._history(version.table, version.partition, release), pointer)
         return accepted
+
+    def version(self, name: str, partition: str, version: str) -> Version:
+        """Return a version that was written, with its number of rows as its file tells it."""
+        import pyarrow.parquet as pq
+
+        found = Version(name, partition, version, 0)
+        with self.fs.open(self.full_path(found.path), "rb") as file:
+            return replace(found, n_rows=pq.read_metadata(file).num_rows)
 
     def accepted(self, name: str, partition: str = "") -> Accepted | None:
         """Return the accepted version of a table partition, None where nothing was accepted yet."""
@@ -278,6 +313,15 @@ class Lake:
         folder = f"accepted/{file_table(name)}"
         return [self._read_pointer(f"{folder}/{file}") for file in self.list_names(folder)]
 
+    def history(self, name: str, partition: str = "") -> list[Accepted]:
+        """Return the version that was accepted last for each release, oldest release first."""
+        folder = self._history(name, partition, "").rpartition("/")[0]
+        found = {one.release: one for one in (self._read_pointer(f"{folder}/{f}") for f in self.list_names(folder))}
+        current = self.accepted(name, partition)
+        if current is not None:
+            found[current.release] = current
+        return [found[release] for release in sorted(found)]
+
     def require(self, name: str, partition: str = "") -> Accepted:
         """Return the accepted version of a table partition.
 
@@ -289,6 +333,28 @@ class Lake:
             where = f" for {partition}" if partition else ""
             raise MlmError(f"There is no accepted {name}{where} yet. Materialise {name} first.")
         return accepted
+
+    # -- audits --------------------------------------------------------------------------------------------------
+
+    def write_audit(self, audit: Mapping[str, Any]) -> None:
+        """Keep what the checks said of a version, in place of the audit before it (keys: docs/quality.md)."""
+        said = json.dumps(audit, indent=1, ensure_ascii=False, default=str).encode()
+        self.write_bytes(self._audit(audit["table"], audit["partition"]), said)
+
+    def audit_of(self, name: str, partition: str = "") -> dict[str, Any] | None:
+        """Return the newest audit of a table partition, None where there was none."""
+        return self._read_json(self._audit(name, partition))
+
+    def audits(self, name: str) -> list[dict[str, Any]]:
+        """Return the newest audits of all partitions of a table, by partition."""
+        folder = f"audits/{file_table(name)}"
+        files = [file for file in self.list_names(folder) if file.endswith(".json")]
+        return [audit for file in files if (audit := self._read_json(f"{folder}/{file}")) is not None]
+
+    def is_readable(self, audit: Mapping[str, Any]) -> bool:
+        """Tell whether readers see the version that an audit speaks of."""
+        accepted = self.accepted(audit["table"], audit["partition"])
+        return accepted is not None and accepted.version == audit["version"]
 
     def read(self, version: Version, equals: Mapping[str, str] | None = None) -> Any:
         """Return the rows of a version as a pyarrow table, those only where the columns of `equals` have its values."""
@@ -366,6 +432,23 @@ class Lake:
                 f"The pointer {where} cannot be read ({error}). Remove it; the next run makes it again."
             ) from error
 
+    def _read_json(self, path: str) -> dict[str, Any] | None:
+        try:
+            return dict(json.loads(self.read_bytes(path)))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            where = self.full_path(path)
+            raise MlmError(
+                f"{where} cannot be read as JSON ({error}). Remove it; the next run makes it again."
+            ) from error
+
+    def _history(self, name: str, partition: str, release: str) -> str:
+        return f"history/{file_table(name)}/{file_partition(partition)}/{release}.json"
+
+    def _audit(self, name: str, partition: str) -> str:
+        return f"audits/{file_table(name)}/{file_partition(partition)}.json"
+
     def _bare(self, full: str) -> str:
         return str(self.fs._strip_protocol(full)).rstrip("/")
 
@@ -373,11 +456,12 @@ class Lake:
         return f"accepted/{file_table(name)}/{file_partition(partition)}.json"
 
     def _pointer_lock(self, name: str, partition: str) -> FileLock:
+        return self._file_lock(f"{file_table(name)}-{file_partition(partition)}")
+
+    def _file_lock(self, name: str) -> FileLock:
         self._lock_dir.mkdir(parents=True, exist_ok=True)
         lake = hashlib.sha256(self.url.encode()).hexdigest()[:12]
-        return FileLock(
-            str(self._lock_dir / f"mlm-{lake}-{file_table(name)}-{file_partition(partition)}.lock"), timeout=60
-        )
+        return FileLock(str(self._lock_dir / f"mlm-{lake}-{name}.lock"), timeout=60)
 
 
 def open_lake(settings: Settings) -> Lake:

@@ -1,5 +1,6 @@
 """What Dagster asks for by itself after each thing that can happen, with the real definitions and a real event log."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,7 +8,8 @@ import dagster as dg
 import pytest
 from dagster._core.events import StepMaterializationData
 
-from mlm_assets.assets.reporting import asset_key
+from mlm_assets.assets.reporting import asset_key, evaluated
+from mlm_assets.checks.verdicts import ACCEPTED_CHECK
 from mlm_assets.definitions import defs
 from mlm_assets.ml.recipe import TASKS
 from mlm_assets.partitions import SHARDS, SHARDS_BY_LANGUAGE
@@ -15,7 +17,9 @@ from mlm_assets.tables import TRAINED_VARIANTS, VARIANTS
 
 BEFORE, NOW, LATER = "2026-12", "2027-01", "2027-02"
 VARIANT, OTHER = TRAINED_VARIANTS
-DATASETS = ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics")
+DATASETS = ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics", "approvals")
+KEY_CHECK = "key_is_unique"
+"""One of the checks of every table."""
 Asked = set[tuple[str, str]]
 _GRAPH = defs.resolve_asset_graph()
 
@@ -57,19 +61,26 @@ class Home:
     ) -> None:
         """Report that a run materialised tables and evaluated their checks; with `failed` the blocking ones failed."""
         self.materialised(*names, partition=partition, by=by)
-        self.checked(*names, failed=failed, by=by)
+        self.checked(*names, partition=partition, failed=failed, by=by)
 
     def materialised(self, *names: str, partition: str | None = NOW, by: dg.DagsterRun | None = None) -> None:
         """Report that a run materialised tables."""
         for name in names:
             self._report(dg.AssetMaterialization(asset_key(name), partition=partition), by)
 
-    def checked(self, *names: str, failed: bool = False, by: dg.DagsterRun | None = None) -> None:
-        """Report that the checks of tables were evaluated; with `failed` the blocking ones failed."""
+    def checked(
+        self, *names: str, partition: str | None = NOW, failed: bool = False, by: dg.DagsterRun | None = None
+    ) -> None:
+        """Report that the checks of tables were evaluated; with `failed` one of them blocked the version."""
         for key in map(asset_key, names):
-            for check in sorted(_GRAPH.get(key).check_keys):
-                is_passed = not (failed and _GRAPH.get(check).blocking)
-                self._report(dg.AssetCheckEvaluation(key, check.name, is_passed, {}), by)
+            for check in (KEY_CHECK, ACCEPTED_CHECK):
+                self._report(evaluated(self._instance, key, partition, check, not failed), by)
+
+    def approved(self, *names: str, partition: str | None = NOW) -> None:
+        """Report that a maintainer approved the rejected version of tables: what had failed still stands there."""
+        self.materialised(*names, partition=partition)
+        for key in map(asset_key, names):
+            self._report(evaluated(self._instance, key, partition, ACCEPTED_CHECK, True), None)
 
     def forget(self, *names: str) -> None:
         """Forget that tables were ever materialised."""
@@ -98,15 +109,18 @@ class Home:
             self._instance.report_run_failed(run)
 
     def _report(self, said: dg.AssetMaterialization | dg.AssetCheckEvaluation, run: dg.DagsterRun | None) -> None:
-        if run is None:
+        is_check = isinstance(said, dg.AssetCheckEvaluation)
+        if run is None and not is_check:
             self._instance.report_runless_asset_event(said)
             return
-        is_check = isinstance(said, dg.AssetCheckEvaluation)
         kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION if is_check else dg.DagsterEventType.ASSET_MATERIALIZATION
         event = dg.DagsterEvent(
-            kind.value, run.job_name, event_specific_data=said if is_check else StepMaterializationData(said)
+            kind.value,
+            run.job_name if run else "",
+            event_specific_data=said if is_check else StepMaterializationData(said),
         )
-        self._instance.report_dagster_event(event, run.run_id)
+        # Without a run there can be but one evaluation of a check and partition, ever; so each has one of its own.
+        self._instance.report_dagster_event(event, run.run_id if run else str(uuid.uuid4()))
 
 
 @pytest.fixture

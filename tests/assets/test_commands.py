@@ -28,6 +28,9 @@ def test_why_tells_the_whole_way_of_a_member(finished: Home) -> None:
     assert state["is_member"]
     assert state["cell_token"]
     assert state["split"] == said["split"]
+    assert said["quarantine"] == []
+    assert said["last_seen"]["candidate"]["release"] == said["last_seen"]["settlement"]["release"] == RELEASE
+    assert said["last_seen"]["members"]["mlm_irle"]["cell_token"] == state["cell_token"]
     text = done("why", qid, "--home", finished.path)
     for fact in said["facts"]:
         assert fact["value"] in text
@@ -48,6 +51,7 @@ def test_why_tells_the_reason_of_every_rejection(finished: Home) -> None:
 def test_why_of_something_that_is_no_settlement(finished: Home) -> None:
     said = json.loads(done("why", "Q1", "--home", finished.path, "--json"))
     assert (said["verdict"], said["reason"]) == ("rejected", "no_settlement_class")
+    assert said["last_seen"] == {"candidate": None, "settlement": None, "members": {}}
 
 
 def test_status_is_calm_about_a_finished_home(finished: Home) -> None:

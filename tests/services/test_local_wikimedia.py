@@ -336,6 +336,173 @@ def test_server_ends_with_its_context_and_with_its_parent() -> None:
     pytest.fail("the server outlived its parent")
 
 
+def post_world(base: str, **wish: Any) -> requests.Response:
+    return requests.post(f"{base}/_world", json=wish, timeout=60)
+
+
+def extract_lengths(base: str, lang: str) -> list[int]:
+    """Return the lengths of the lead texts that the first twenty articles linked in a language have."""
+    start = f"https://{lang}.wikipedia.org/wiki/"
+    found = bindings(base, f"SELECT ?a {{ ?a <http://schema.org/isPartOf> <https://{lang}.wikipedia.org/> }}")
+    titles = [requests.utils.unquote(row["a"]["value"].removeprefix(start)) for row in found][:20]
+    asked = {
+        "action": "query", "format": "json", "formatversion": "2", "prop": "extracts", "exintro": "1",
+        "explaintext": "1", "exlimit": "20", "redirects": "1", "titles": "|".join(titles),
+    }  # fmt: skip
+    pages = requests.get(f"{base}/{lang}.wikipedia.org/w/api.php", params=asked, timeout=10).json()["query"]["pages"]
+    return [len(page.get("extract", "")) for page in pages]
+
+
+def n_triples(base: str) -> int:
+    return int(bindings(base, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")[0]["n"]["value"])
+
+
+def test_the_world_moves_forward_and_back_in_the_same_process() -> None:
+    with running_server(generate=60, seed=3) as base:
+        first = requests.get(f"{base}/_world", timeout=10).json()
+        assert (first["month"], first["candidates"], first["tampering"]) == (0, 60, [])
+        assert n_triples(base) == first["triples"]
+        later = post_world(base, month=24)
+        assert later.status_code == 200
+        assert later.json() == requests.get(f"{base}/_world", timeout=10).json()
+        assert (later.json()["month"], later.json()["generate"]) == (24, 60)
+        assert later.json()["candidates"] > 60
+        assert stats(base)["candidates"] == later.json()["candidates"]
+        assert n_triples(base) == later.json()["triples"] != first["triples"]
+        merged = bindings(base, "SELECT ?s ?o { ?s <http://www.w3.org/2002/07/owl#sameAs> ?o }")
+        assert all(row["o"]["value"].startswith("http://www.wikidata.org/entity/Q") for row in merged)
+        assert post_world(base, month=0).json() == first
+        assert n_triples(base) == first["triples"]
+
+
+def test_tampering_comes_and_goes_with_the_world() -> None:
+    with running_server(generate=N_CANDIDATES, seed=3, month=2, tamper="extracts_cut,countries_lost") as base:
+        described = requests.get(f"{base}/_world", timeout=10).json()
+        assert (described["month"], described["tampering"]) == (2, ["extracts_cut", "countries_lost"])
+        countries = "SELECT ?c { ?i <http://www.wikidata.org/prop/direct/P17> ?c }"
+        assert set(extract_lengths(base, "en")) <= {0, 40}
+        assert not bindings(base, countries)
+        assert post_world(base).json()["tampering"] == []
+        assert max(extract_lengths(base, "en")) > 100
+        assert bindings(base, countries)
+
+
+def test_thumbnails_are_drawn_again_for_another_world() -> None:
+    with running_server(generate=60, seed=3) as base:
+        names = [name for name in file_names(base) if name.endswith(".jpg")]
+
+        def thumbnails() -> dict[str, tuple[str, bytes]]:
+            infos = [(name, info) for name in names for info in imageinfos(base, [name])]
+            answers = {name: (info["sha1"], requests.get(info["thumburl"], timeout=10)) for name, info in infos}
+            return {name: (sha1, answer.content) for name, (sha1, answer) in answers.items() if answer.ok}
+
+        sound = thumbnails()
+        post_world(base, tampering=["pictures_are_placeholders"])
+        spoilt = thumbnails()
+        changed = [name for name in sound if name in spoilt and spoilt[name] != sound[name]]
+        assert 0 < len(changed) < len(sound)
+        assert len({spoilt[name] for name in changed}) == 1
+        assert all(spoilt[name][0] != sound[name][0] for name in changed)
+        post_world(base, tampering=[])
+        assert thumbnails() == sound
+
+
+def test_answers_are_tampered_with_and_parse() -> None:
+    listing = "SELECT ?item ?class { ?item <http://www.wikidata.org/prop/direct/P31> ?class }"
+    counts = f"SELECT ?class (COUNT(DISTINCT ?item) AS ?n) {listing.partition('?class ')[2]} GROUP BY ?class"
+    with running_server(generate=N_CANDIDATES, seed=3) as base:
+        n_listed = len(bindings(base, listing))
+        post_world(base, tampering=["listing_truncated"])
+        listed = bindings(base, listing)
+        assert 0.5 < len(listed) / n_listed < 0.8
+        assert sum(int(row["n"]["value"]) for row in bindings(base, counts)) == len(listed)
+
+
+def test_a_request_sees_the_old_world_or_the_new_one() -> None:
+    query = "SELECT (COUNT(*) AS ?n) (SAMPLE(?v) AS ?w) { ?s <http://schema.org/version> ?v }"
+    with running_server(generate=200, seed=3) as base:
+        allowed = {int(bindings(base, query)[0]["n"]["value"])}
+        post_world(base, month=12)
+        allowed.add(int(bindings(base, query)[0]["n"]["value"]))
+        assert len(allowed) == 2
+        seen: set[int] = set()
+        done = threading.Event()
+
+        def ask() -> None:
+            while not done.is_set():
+                seen.add(int(bindings(base, query)[0]["n"]["value"]))
+
+        asking = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in asking:
+            thread.start()
+        for month in (0, 12, 0, 12):
+            assert post_world(base, month=month).json()["month"] == month
+        done.set()
+        for thread in asking:
+            thread.join()
+        assert seen == allowed
+        assert stats(base)["statuses"]["sparql"].keys() == {"200"}
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"{", "no JSON"),
+        (b"[]", "not understood"),
+        (b'{"moon": 1}', "not understood"),
+        (b'{"month": -1}', "-1"),
+        (b'{"month": "3"}', "whole number"),
+        (b'{"month": true}', "whole number"),
+        (b'{"rate": 7}', "between 0 and 1"),
+        (b'{"tampering": "extracts_cut"}', "list of kinds"),
+        (b'{"tampering": ["nonsense"]}', "nonsense"),
+    ],
+)
+def test_wishes_that_are_not_understood_change_nothing(base: str, body: bytes, word: str) -> None:
+    before = requests.get(f"{base}/_world", timeout=10).json()
+    answer = requests.post(f"{base}/_world", data=body, timeout=10)
+    assert answer.status_code == 400
+    assert word in answer.json()["error"]
+    assert requests.get(f"{base}/_world", timeout=10).json() == before
+
+
+def test_only_this_machine_changes_the_world() -> None:
+    import asyncio
+
+    from starlette.requests import Request
+
+    from mlm_assets.local_wikimedia.site import Site
+    from mlm_assets.local_wikimedia.worlds import generate_world
+
+    site = Site(generate_world(5, 1), [])
+
+    async def no_body() -> dict[str, Any]:
+        return {"type": "http.request", "body": b'{"month": 1}', "more_body": False}
+
+    def asked_from(host: str) -> int:
+        scope = {"type": "http", "method": "POST", "client": (host, 1), "headers": []}
+        return asyncio.run(site.show(Request(scope, no_body))).status_code
+
+    assert asked_from("192.0.2.7") == 403
+    assert site.described["month"] == 0
+    assert asked_from("127.0.0.1") == 200
+    assert site.described["month"] == 1
+
+
+def test_unknown_tampering_and_months_of_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="nonsense"), running_server(generate=5, tamper="nonsense"):
+        pass
+    (tmp_path / "files").mkdir()
+    (tmp_path / "wikidata.nt.gz").write_bytes(gzip.compress(b"<a:a> <a:b> <a:c> .\n"))
+    for name in ("pages.jsonl", "files.jsonl"):
+        (tmp_path / name).touch()
+    with pytest.raises(Refused, match="no month 3"), running_server(world=tmp_path, month=3):
+        pass
+    with running_server(world=tmp_path) as base:
+        assert post_world(base, month=3).status_code == 400
+        assert post_world(base).status_code == 200
+
+
 def test_serves_a_folder(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "wikidata.nt.gz").write_bytes(gzip.compress(b"<a:a> <a:b> <a:c> .\n"))

@@ -25,7 +25,7 @@ def test_argument_beats_environment_beats_home_beats_default(tmp_path: Path, mon
     ("name", "value"),
     [
         ("shards", 0), ("shards", "many"), ("release", "2026-13"), ("release", "soon"), ("titles_batch", 21),
-        ("files_parallel", 3), ("base_class", "Q1 } DROP"), ("no_such_setting", 1),
+        ("files_parallel", 3), ("base_class", "Q1 } DROP"), ("no_such_setting", 1), ("ui_url", "here"),
     ],
 )  # fmt: skip
 def test_unacceptable_values_are_refused_by_name(tmp_path: Path, name: str, value: object) -> None:

@@ -40,7 +40,9 @@ class ArticlePlan:
     """One article in one of the ten languages.
 
     `title` is where the sitelink points; `way` are the titles that redirects pass through on their way to the text
-    (empty unless redirected); `n_sentences` beyond ten make a long lead.
+    (empty unless redirected); `n_sentences` beyond ten make a long lead. The rest is history: `about` is the item whose
+    story the text tells, where that is not the item that links here; `edition` counts rewritings; `born` and `edited`
+    are the months in which the article was written and last changed (0: before history).
     """
 
     lang: str
@@ -48,6 +50,10 @@ class ArticlePlan:
     fate: Fate
     way: tuple[str, ...]
     n_sentences: int
+    about: str = ""
+    edition: int = 0
+    born: int = 0
+    edited: int = 0
 
     @property
     def final_title(self) -> str:

@@ -39,7 +39,11 @@ _TALL_SIZE: Final = (320, 130_000)
 
 @dataclass(frozen=True, slots=True)
 class FilePlan:
-    """One file of Commons; `iso`, `lat_deg` and `lon_deg` say which place it shows."""
+    """One file of Commons; `iso`, `lat_deg` and `lon_deg` say which place it shows.
+
+    `month` is when this version was uploaded (0: before history). `likeness` is set when a file was renamed or
+    replaced: the name under which it was first uploaded, and after "#", which no name holds, the month of its version.
+    """
 
     name: str
     style: Style
@@ -50,6 +54,18 @@ class FilePlan:
     lat_deg: float
     lon_deg: float
     damage: Damage = "none"
+    likeness: str = ""
+    month: int = 0
+
+    @property
+    def drawn_by(self) -> str:
+        """What the bytes depend on besides place and size; a new name alone changes nothing."""
+        return self.likeness or self.name
+
+    @property
+    def first_name(self) -> str:
+        """The name under which it was first uploaded."""
+        return self.likeness.partition("#")[0] or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +174,16 @@ def _only(rng: random.Random, subject: Subject, case: Case) -> list[ImagePlan] |
     if case == "oversized_only":
         return [ImagePlan("P18", _file(rng, subject, "view", 0, "image/png", "tall"))]
     return None
+
+
+def another_image(rng: random.Random, subject: Subject, place: int) -> ImagePlan:
+    """Return one more image statement, of the kinds that settlements have beside their first; `place` is its number."""
+    return _ordinary(rng, subject, place)
+
+
+def plan_photo(rng: random.Random, subject: Subject, place: int) -> ImagePlan:
+    """Return a sound photograph under P18; `place` is its number."""
+    return ImagePlan("P18", _file(rng, subject, "view", place, "image/jpeg"))
 
 
 def plan_images(rng: random.Random, subject: Subject, case: Case) -> list[ImagePlan]:

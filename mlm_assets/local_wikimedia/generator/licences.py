@@ -24,15 +24,15 @@ def _field(value: str) -> dict[str, str]:
     return {"value": value, "source": "commons-desc-page"}
 
 
-def extmetadata_of(name: str) -> dict[str, Any]:
-    """Return the `extmetadata` of a file, decided by its name alone."""
+def extmetadata_of(name: str, shown_name: str | None = None) -> dict[str, Any]:
+    """Return the `extmetadata` of a file, decided by the name of its first upload; `shown_name` is today's."""
     licence, url = _LICENCES[stable_number("licence", name, below=len(_LICENCES))]
     first = _FIRST[stable_number("first", name, below=len(_FIRST))]
     last = _LAST[stable_number("last", name, below=len(_LAST))]
     user = f"User:{first} {last}"
     artist = f'<a href="//commons.wikimedia.org/wiki/{user.replace(" ", "_")}" title="{user}">{first} {last}</a>'
     fields = {
-        "ObjectName": name.rpartition(".")[0],
+        "ObjectName": (shown_name or name).rpartition(".")[0],
         "Credit": _CREDITS[stable_number("credit", name, below=len(_CREDITS))],
         "Artist": artist,
         "LicenseShortName": licence,

@@ -45,7 +45,7 @@ def place_colours(plan: FilePlan) -> list[tuple[int, int, int]]:
 
 def _noise(plan: FilePlan) -> Image.Image:
     """Return coarse noise of 0 to 28, so that no two pictures are alike."""
-    rng = np.random.default_rng(stable_number("noise", plan.name, below=2**63))
+    rng = np.random.default_rng(stable_number("noise", plan.drawn_by, below=2**63))
     rows, columns = -(-plan.height_px // _NOISE_CELL_PX), -(-plan.width_px // _NOISE_CELL_PX)
     coarse = rng.integers(0, 29, (rows, columns, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((plan.width_px, plan.height_px), Image.Resampling.NEAREST)
@@ -64,7 +64,7 @@ def _backdrop(plan: FilePlan, horizon: int) -> Image.Image:
 def _scene(plan: FilePlan) -> Image.Image:
     """Return the picture: sky, ground, and bars of the country between them."""
     height, width = plan.height_px, plan.width_px
-    horizon = height * (4 + stable_number("horizon", plan.name, below=3)) // 10
+    horizon = height * (4 + stable_number("horizon", plan.drawn_by, below=3)) // 10
     scene = _backdrop(plan, horizon)
     colours = [(min(r, _BRIGHTEST), min(g, _BRIGHTEST), min(b, _BRIGHTEST)) for r, g, b in place_colours(plan)[2:]]
     n_bars = 3 + stable_number("bars", plan.iso, below=8)
@@ -103,11 +103,13 @@ def _svg(plan: FilePlan) -> bytes:
         f'<rect x="{width // 8}" y="{height // 8}" width="{width * 3 // 4}" height="{height * 3 // 4}" '
         f'fill="{ground}"/><circle cx="{x}" cy="{y}" r="12" fill="{first}"/>',
     }
-    mark = stable_number("mark", plan.name, below=max(1, width - 20))
+    version = plan.drawn_by.partition("#")[2]
+    note = f"<!-- version {version} -->" if version else ""
+    mark = stable_number("mark", plan.drawn_by, below=max(1, width - 20))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}">{shapes.get(plan.style, shapes["flag"])}'
-        f'<rect x="{mark}" y="8" width="12" height="12" fill="{second}"/></svg>\n'
+        f'<rect x="{mark}" y="8" width="12" height="12" fill="{second}"/>{note}</svg>\n'
     ).encode()
 
 
@@ -120,12 +122,12 @@ def _tall(plan: FilePlan) -> bytes:
     for kind, data in chunks:
         body += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     # A comment after the end keeps two such files apart.
-    return body + plan.name.encode()
+    return body + plan.drawn_by.encode()
 
 
 def _garbage(plan: FilePlan) -> bytes:
     """Return bytes that no decoder takes for a picture."""
-    rng = np.random.default_rng(stable_number("garbage", plan.name, below=2**63))
+    rng = np.random.default_rng(stable_number("garbage", plan.drawn_by, below=2**63))
     return b"\0broken " + rng.bytes(3_000)
 
 
@@ -135,7 +137,7 @@ _MAGIC: Final = {"audio/ogg": b"OggS\0\2", "video/webm": b"\x1aE\xdf\xa3", "appl
 def file_body(plan: FilePlan) -> bytes:
     """Return the original file of `plan`."""
     if plan.mime in _MAGIC:
-        return _MAGIC[plan.mime] + plan.name.encode() * 20
+        return _MAGIC[plan.mime] + plan.drawn_by.encode() * 20
     if plan.damage == "tall":
         return _tall(plan)
     if plan.damage == "garbage":

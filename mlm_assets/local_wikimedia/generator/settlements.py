@@ -175,12 +175,12 @@ def _positions(rng: random.Random, case: Case, lat: float, lon: float) -> list[P
 
 
 class SettlementPlanner:
-    """Makes plans one after the other; keeps the titles given away."""
+    """Makes plans one after the other; `titles` keeps those given away."""
 
     def __init__(self, seed: int, taxonomy: Taxonomy) -> None:
         self._seed = seed
         self._taxonomy = taxonomy
-        self._titles = TitleRegister()
+        self.titles = TitleRegister()
         self.regions = make_regions(seed)
         self._weights = _region_weights(self.regions)
         self._kinds = list(_KIND_WEIGHTS)
@@ -212,19 +212,20 @@ class SettlementPlanner:
         )
         english = settlement.names["en"]
         settlement.articles = plan_articles(
-            rng, case, settlement.names, region.country.native, region.name, self._titles
+            rng, case, settlement.names, region.country.native, region.name, self.titles
         )
         settlement.elsewhere = plan_elsewhere(rng, case, english)
-        settlement.images = plan_images(rng, _subject(settlement), case)
+        settlement.images = plan_images(rng, subject_of(settlement), case)
         _lose_names(rng, settlement)
         return settlement
 
 
-def _subject(settlement: Settlement) -> Subject:
+def subject_of(settlement: Settlement) -> Subject:
+    """Return what the pictures of a candidate show."""
     region = settlement.region
     return Subject(
         number=settlement.number,
-        name=settlement.names["en"],
+        name=settlement.names.get("en", settlement.qid),
         region=region.name,
         region_number=region.number,
         iso=region.country.iso,

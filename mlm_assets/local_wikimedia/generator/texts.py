@@ -88,12 +88,36 @@ def _chronicle(lang: str, n_sentences: int) -> Iterator[str]:
         yield words.CHRONICLE[lang].format(year=year)
 
 
+def _rewritten(sentences: list[str], plan: Settlement, page: ArticlePlan) -> list[str]:
+    """Return the sentences as the editions after the first left them; the first sentence stays.
+
+    An edit puts another sentence in the place of one, adds one, or takes one away, so that texts keep their length.
+    """
+    for edition in range(1, page.edition + 1):
+        name = plan.qid, page.lang, edition
+        way = stable_number("way", *name, below=10)
+        where = 1 + stable_number("where", *name, below=max(1, len(sentences) - 1))
+        number = stable_number("year", *name, below=900)
+        template = words.CHRONICLE if stable_number("template", *name, below=2) else words.FIRST_MENTION
+        fresh = template[page.lang].format(year=1100 + number)
+        if way < 2 and len(sentences) > 2:
+            del sentences[where]
+        elif way < 4 or len(sentences) < 2:
+            sentences.insert(where, fresh)
+        else:
+            sentences[where] = fresh
+    return sentences
+
+
 def lead_text(plan: Settlement, page: ArticlePlan) -> str:
-    """Return the lead of an article as plain text; paragraphs are separated by one line end."""
+    """Return the lead of an article as plain text; paragraphs are separated by one line end.
+
+    `plan` is the item as it was when the article was begun: whoever edits the item does not edit the article.
+    """
     if page.fate == "empty":
         return ""
     name = page.final_title.partition(" (")[0]
     first = [sentence(plan, page.lang, name) for sentence in _SENTENCES[: page.n_sentences]]
-    text = " ".join(sentence for sentence in first if sentence)
+    text = " ".join(_rewritten([sentence for sentence in first if sentence], plan, page))
     extra = page.n_sentences - len(_SENTENCES)
     return text if extra <= 0 else text + "\n" + " ".join(_chronicle(page.lang, extra))

@@ -117,6 +117,12 @@ def settlement_triples(plan: Settlement) -> Iterator[str]:
     yield from _sitelinks(plan)
 
 
+def redirect_triples(merged: dict[str, str]) -> Iterator[str]:
+    """Yield one line for every item that was merged: it is the same as its survivor, and nothing else is said of it."""
+    for loser, survivor in merged.items():
+        yield f"<{_WD}{loser}> <http://www.w3.org/2002/07/owl#sameAs> <{_WD}{survivor}> ."
+
+
 def world_triples(taxonomy: Taxonomy, settlements: list[Settlement]) -> Iterator[str]:
     """Yield every line of the world, without line ends, in a fixed order."""
     for plan in taxonomy.classes:

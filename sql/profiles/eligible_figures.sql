@@ -1,0 +1,6 @@
+-- eligible_figures: counts of one version of who is eligible.
+-- Grain:   one item of one figure. Key: figure, item.
+-- Inputs:  counted (the version).
+SELECT 'rows' AS figure, '' AS item, count(*) AS n FROM counted
+UNION ALL
+SELECT 'variant', variant, count(*) FROM counted WHERE reason IS NULL GROUP BY ALL
