@@ -53,6 +53,12 @@ Faults = Annotated[
 ]
 
 
+Month = Annotated[int, typer.Option("--month", help="Months that the generated world has moved forward.", min=0)]
+Tamper = Annotated[
+    str | None, typer.Option("--tamper", help="Let its answers be wrong: KIND,… (docs/local_wikimedia.md).")
+]
+
+
 @app.command()
 def run(
     home: Home = None,
@@ -61,6 +67,8 @@ def run(
     world: WorldFolder = None,
     endpoint: Endpoint = None,
     faults: Faults = None,
+    month: Month = 0,
+    tamper: Tamper = None,
     release: Annotated[str | None, typer.Option(help="Release to bring up to date (YYYY-MM).")] = None,
     shards: Annotated[int | None, typer.Option(help="Hash buckets of QIDs; fixed when a home is made.")] = None,
     t_min: Annotated[int | None, typer.Option(help="Geo-cells with fewer settlements are removed.")] = None,
@@ -90,7 +98,7 @@ def run(
         "recipe": recipe and recipe_address(recipe),
     }
     request = RunRequest(
-        _home(home), release, World(generate, seed, world, endpoint, faults), to.value,
+        _home(home), release, World(generate, seed, world, endpoint, faults, month, tamper), to.value,
         "replay" if replay else "refetch" if refetch else "fetch", fresh,
         {name: value for name, value in kept.items() if value is not None},
     )  # fmt: skip
@@ -190,44 +198,75 @@ def local_wikimedia(
     seed: Seed = 1,
     world: WorldFolder = None,
     faults: Faults = None,
+    month: Month = 0,
+    tamper: Tamper = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8765,
 ) -> None:
     """Serve a small Wikimedia: SPARQL, Action API and files of a generated world or a folder."""
     from mlm_assets.commands.local_wikimedia import serve_world
 
-    serve_world(World(generate, seed, world, None, faults), host, port, out)
+    serve_world(World(generate, seed, world, None, faults, month, tamper), host, port, out)
 
 
 @app.command()
 def why(
     qid: Annotated[str, typer.Argument(help="Wikidata item, such as Q64.")],
+    at: Annotated[str | None, typer.Option(help="Release to compare from; the one before --vs by default.")] = None,
+    vs: Annotated[str | None, typer.Option(help="Release to compare with; the newest by default.")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Show the whole way of one entity: classes, facts, verdict, texts, pictures, cell, split, releases."""
+    """Show the whole way of one entity; with --at or --vs what changed between two releases, and which edit did it."""
     from mlm_assets.commands import why as command
 
-    said = command.why(qid, load_settings(home))
+    settings = load_settings(home)
+    if at is None and vs is None:
+        said = command.why(qid, settings)
+        _print_json(said) if as_json else command.show(said, out)
+        return
+    compared = command.why_between(qid, settings, at, vs)
+    _print_json(compared) if as_json else command.show_between(compared, out)
+
+
+@app.command()
+def trace(
+    table: Annotated[str, typer.Argument(help="Table.")],
+    partition: Annotated[
+        str | None, typer.Argument(help="Partition; all by default, of a release table the newest.")
+    ] = None,
+    check: Annotated[str | None, typer.Option(help="The rows that broke this check.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="COLUMN=VALUE; may be given again; empty stands for null.")
+    ] = None,
+    release: Annotated[str | None, typer.Option(help="As the manifest of this release pins it.")] = None,
+    limit: Annotated[int, typer.Option(help="So many rows are shown; all are counted.", min=0)] = 5,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Lead from a check or a count to its rows, versions, requests and revisions."""
+    from mlm_assets.commands import trace as command
+
+    said = command.trace(
+        table, _settings_of(home), partition=partition, check=check, where=where or (), release=release, limit=limit
+    )
     _print_json(said) if as_json else command.show(said, out)
 
 
 @app.command()
-def approve(
-    table: Annotated[str, typer.Argument(help="Table whose rejected version readers shall see.")],
-    partition: Annotated[
-        str, typer.Argument(help="Partition, or a pattern such as 'fr|*'; all that wait by default.")
-    ] = "*",
-    reason: Annotated[str, typer.Option(help="Why; kept with the release.")] = "",
-    by: Annotated[str | None, typer.Option(help="Who; the user of this machine by default.")] = None,
+def verify(
+    release: Annotated[str | None, typer.Argument(help="Release (YYYY-MM); the newest by default.")] = None,
+    sample: Annotated[int | None, typer.Option(help="So many pictures instead of all.", min=1)] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Let readers have a version that a check rejected; who, when, why and the figures are kept."""
-    from mlm_assets.commands import approve as command
+    """Prove that every version and picture of a release has the bytes that its name or hash says."""
+    from mlm_assets.commands import verify as command
 
-    said = command.approve(_settings_of(home), table, partition, reason, by)
+    said = command.verify(_settings_of(home), release, sample, complaints.print)
     _print_json(said) if as_json else command.show(said, out)
+    if said["n_problems"]:
+        raise typer.Exit(1)
 
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that were set aside because they break a rule.")

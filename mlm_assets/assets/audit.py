@@ -17,6 +17,7 @@ from mlm_assets.assets.reporting import asset_key, markdown_rows, newest_target
 from mlm_assets.checks import constraints, drift
 from mlm_assets.checks.profile import Profile, Sides, profile_of
 from mlm_assets.checks.verdicts import ACCEPTED_CHECK, Check, Verdict, crashed
+from mlm_assets.lineage.counts import trace_command
 from mlm_assets.partitions import RELEASES, SHARDS, SHARDS_BY_LANGUAGE
 from mlm_assets.resources.lake import Accepted, Lake, Version
 from mlm_assets.tables import TABLES
@@ -173,12 +174,6 @@ def approve_command(version: Version) -> str:
     return f"mlm approve {version.table}{where} --reason '...'"
 
 
-def trace_command(version: Version, check: str) -> str:
-    """Return the command that leads from a verdict to the rows and the requests that brought them."""
-    where = f" '{version.partition}'" if version.partition else ""
-    return f"mlm trace {version.table}{where} --check {check}"
-
-
 def record(
     found: Audit,
     subject: Subject,
@@ -241,7 +236,7 @@ def _shown(lake: Lake, version: Version, verdict: Verdict) -> dict[str, Any]:
     if verdict.rows_path:
         metadata["all_rows"] = dg.MetadataValue.path(lake.full_path(verdict.rows_path))
     if not verdict.passed and verdict.check != ACCEPTED.name:
-        metadata["trace"] = trace_command(version, verdict.check)
+        metadata["trace"] = trace_command(version.table, version.partition, check=verdict.check)
     return {
         "check_name": verdict.check,
         "passed": verdict.passed,

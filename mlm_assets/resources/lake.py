@@ -4,7 +4,7 @@ Layout below the root (the home, or any fsspec URL)::
 
     tables/<table>/<partition>/<version>.parquet   written once, never changed; the version is a hash of the bytes
     accepted/<table>/<partition>.json              which version readers see; moved only after the checks
-    history/<table>/<partition>/<release>.json     which version was accepted last for each release
+    acceptances/<table>/<partition>/<release>.json which version was accepted last for each release
     audits/<table>/<partition>.json                the newest audit: what every check said, of which version
     failing/<table>/<partition>/<version>/...      rows that broke a check, one Parquet file per check
     quarantine/<table>/<partition>/<id>.json       rows that were set aside (`quarantine`)
@@ -444,7 +444,7 @@ class Lake:
             ) from error
 
     def _history(self, name: str, partition: str, release: str) -> str:
-        return f"history/{file_table(name)}/{file_partition(partition)}/{release}.json"
+        return f"acceptances/{file_table(name)}/{file_partition(partition)}/{release}.json"
 
     def _audit(self, name: str, partition: str) -> str:
         return f"audits/{file_table(name)}/{file_partition(partition)}.json"

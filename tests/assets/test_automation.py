@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.events import StepMaterializationData
 
-from mlm_assets.assets.reporting import asset_key, evaluated
+from mlm_assets.assets.reporting import asset_key, newest_target
 from mlm_assets.checks.verdicts import ACCEPTED_CHECK
 from mlm_assets.definitions import defs
 from mlm_assets.ml.recipe import TASKS
@@ -74,13 +74,21 @@ class Home:
         """Report that the checks of tables were evaluated; with `failed` one of them blocked the version."""
         for key in map(asset_key, names):
             for check in (KEY_CHECK, ACCEPTED_CHECK):
-                self._report(evaluated(self._instance, key, partition, check, not failed), by)
+                self._report(self._evaluation(key, partition, check, not failed), by)
+
+    def rejected(self, *names: str, partition: str | None = NOW) -> None:
+        """Report that the checks rejected a new version of tables: there is no materialisation of it."""
+        self.checked(*names, partition=partition, failed=True)
 
     def approved(self, *names: str, partition: str | None = NOW) -> None:
         """Report that a maintainer approved the rejected version of tables: what had failed still stands there."""
         self.materialised(*names, partition=partition)
         for key in map(asset_key, names):
-            self._report(evaluated(self._instance, key, partition, ACCEPTED_CHECK, True), None)
+            self._report(self._evaluation(key, partition, ACCEPTED_CHECK, True), None)
+
+    def _evaluation(self, key: dg.AssetKey, partition: str | None, check: str, passed: bool) -> dg.AssetCheckEvaluation:
+        target = newest_target(self._instance, key, partition)
+        return dg.AssetCheckEvaluation(key, check, passed, {}, target, blocking=True, partition=partition)
 
     def forget(self, *names: str) -> None:
         """Forget that tables were ever materialised."""
@@ -290,9 +298,40 @@ def test_a_dataset_that_is_about_to_be_made_again_is_waited_for(home: Home) -> N
         home.made(VARIANT)
         assert models_asked(home.ticks()) == set()
     home.made("members")
-    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics")}
+    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics", "approvals")}
     home.made(*VARIANTS)
     assert models_asked(home.tick()) == training(VARIANT, OTHER)
+
+
+def test_training_follows_an_approval_and_does_not_come_without_it(home: Home) -> None:
+    home.made("refresh")
+    home.ticks()
+    home.made(*(name for name in DATASETS if name not in (VARIANT, "dataset_statistics", "approvals")))
+    home.rejected(VARIANT)
+    assert models_asked(home.ticks(3)) == training(OTHER)
+    home.approved(VARIANT)
+    assert models_asked(home.ticks()) == training(VARIANT)
+
+
+def test_a_dataset_made_again_and_rejected_is_not_trained_on_until_it_is_approved(home: Home) -> None:
+    trained(home)
+    home.rejected(VARIANT)
+    assert models_asked(home.ticks(3)) == set()
+    home.approved(VARIANT)
+    assert models_asked(home.ticks()) == training(VARIANT)
+    home.rejected(VARIANT)
+    home.approved(VARIANT)
+    assert models_asked(home.ticks()) == training(VARIANT), "an approval may come more than once for a release"
+
+
+def test_members_are_not_made_of_cells_that_were_rejected(home: Home) -> None:
+    trained(home)
+    home.made("eligible")
+    assert {("geo_cells", NOW), ("members", NOW)} <= home.tick(), "one run makes both, and ends with the first"
+    home.rejected("geo_cells")
+    assert home.ticks(3) == set()
+    home.approved("geo_cells")
+    assert ("members", NOW) in home.ticks()
 
 
 def test_a_new_dataset_is_not_judged_with_the_models_of_the_old(home: Home) -> None:
@@ -317,7 +356,7 @@ def test_new_cells_train_nothing_before_there_is_a_dataset_of_them(home: Home) -
 def test_models_are_not_judged_on_a_dataset_that_is_about_to_be_made_again(home: Home) -> None:
     trained(home)
     home.made("members", f"{VARIANT}/le_model")
-    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics")}
+    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics", "approvals")}
     home.made(*VARIANTS)
     assert models_asked(home.tick()) == training(VARIANT, OTHER)
 

@@ -104,7 +104,7 @@ class GeneratedWorld(World):
                     continue
                 state.files[image.file.name] = image.file
                 if image.old_name:
-                    state.file_redirects[image.old_name] = image.file.name
+                    state.redirect_file(image.old_name, image.file.name)
         return state
 
     def _end(self, state: State) -> None:

@@ -37,12 +37,15 @@ def walk(state: State, months: int, shocks: list[Shock], rate: float | None = No
 def _edit_items(state: State, churn: float) -> None:
     """Edit, delete and merge exactly that share of the items, survivors of mergers counted."""
     budget = state.dice.some(state.items, round(churn * len(state.items)), "item")
+    chosen = set(budget)
     while budget:
         qid = budget.pop()
         if budget and state.dice.between(0, 1, "merged", qid) < 2 * _MERGED_SHARE:
-            budget.pop()  # the survivor is edited in its stead
-            others = [item for other, item in state.items.items() if other != qid and other not in budget]
-            merge_items(state, qid, nearest(state.items[qid], others).qid)
+            chosen.discard(budget.pop())  # the survivor is edited in its stead
+            others = [item for other, item in state.items.items() if other not in chosen]
+            region = state.items[qid].region.number
+            near = [item for item in others if item.region.number == region] or others
+            merge_items(state, qid, nearest(state.items[qid], near).qid)
         else:
             _edit_item(state, qid)
 

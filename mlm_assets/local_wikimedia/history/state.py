@@ -57,7 +57,10 @@ class LeftBehind(NamedTuple):
 
 @dataclass(slots=True)
 class State:
-    """The world at one moment. Plans are replaced, never changed; `origins` are items as they were when they began."""
+    """The world at one moment. Plans are replaced, never changed; `origins` are items as they were when they began.
+
+    `file_redirects` leads from old names of files to new ones, `old_names` back.
+    """
 
     seed: int
     planner: SettlementPlanner
@@ -67,6 +70,7 @@ class State:
     file_redirects: dict[str, str]
     next_number: int
     dice: Dice
+    old_names: dict[str, list[str]] = field(default_factory=dict)
     origins: dict[str, Settlement] = field(default_factory=dict)
     merged: dict[str, str] = field(default_factory=dict)
     page_redirects: dict[PageKey, LeftBehind] = field(default_factory=dict)
@@ -102,13 +106,20 @@ class State:
             return
         self.files[file.name] = replace(file, month=self.month)
         if image.old_name:
-            self.file_redirects[image.old_name] = file.name
+            self.redirect_file(image.old_name, file.name)
         self.tell("file_uploaded", "", title=file.name)
+
+    def redirect_file(self, old: str, name: str) -> None:
+        """Let an old name of a file, and those that led to it, lead to `name`."""
+        for other in (*self.old_names.pop(old, ()), old):
+            self.file_redirects[other] = name
+            self.old_names.setdefault(name, []).append(other)
 
     def remove_file(self, name: str) -> None:
         """Take a file off Commons, with the names that redirect to it."""
         del self.files[name]
-        self.file_redirects = {old: new for old, new in self.file_redirects.items() if new != name}
+        for old in self.old_names.pop(name, ()):
+            del self.file_redirects[old]
         self.tell("file_deleted", "", title=name)
 
     def current_name(self, stated_name: str) -> str | None:

@@ -45,6 +45,5 @@ def rename_file(state: State, name: str) -> None:
     renamed = f"{stem} ({state.month}){dot}{extension}"
     plan = state.files.pop(name)
     state.files[renamed] = replace(plan, name=renamed, likeness=plan.drawn_by)
-    redirects = {old: renamed if new == name else new for old, new in state.file_redirects.items()}
-    state.file_redirects = redirects | {name: renamed}
+    state.redirect_file(name, renamed)
     state.tell("file_renamed", "", title=name, detail=renamed)

@@ -52,7 +52,7 @@ def test_growth_with_churn_and_shocks_is_no_news(seed: int, n: int) -> None:
 def test_a_sudden_drop_is_told_from_an_ordinary_month() -> None:
     rng = random.Random(2)
     levels = [round(50_000 * 1.01**month * (1 + rng.gauss(0, 0.003))) for month in range(12)]
-    (found,) = [one for one in past.departures(course(levels), profile(12, round(0.91 * levels[-1])))]
+    (found,) = past.departures(course(levels), profile(12, round(0.91 * levels[-1])))
     assert (found.measure, found.level) == ("change", "WARN")
     worse = past.departures(course(levels), profile(12, round(0.7 * levels[-1])))
     assert {one.level for one in worse} == {"ERROR"}
@@ -61,9 +61,11 @@ def test_a_sudden_drop_is_told_from_an_ordinary_month() -> None:
 def test_slow_erosion_is_found_though_no_month_drops() -> None:
     """2 % fewer each month: below every monthly band, found within the year."""
     levels = [round(40_000 * 1.01**month) for month in range(12)]
-    for month in range(12, 24):
+    for _ in range(12):
         levels.append(round(levels[-1] * 0.98))
-    found_at = next(month for month in range(12, 24) if past.departures(course(levels[:month]), profile(month, levels[month])))
+    found_at = next(
+        month for month in range(12, 24) if past.departures(course(levels[:month]), profile(month, levels[month]))
+    )
     assert 15 <= found_at <= 21
     (found,) = past.departures(course(levels[:found_at]), profile(found_at, levels[found_at]))
     assert found.measure == "erosion"

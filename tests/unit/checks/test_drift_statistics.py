@@ -2,6 +2,7 @@
 
 import math
 import random
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_the_critical_count_is_the_smallest_beyond_band_and_chance(n: int, band:
 @pytest.mark.parametrize("n", [12, 45, 90, 300, 2000, 250_000])
 @pytest.mark.parametrize("name", ["gone", "coverage_lost", "moved", "backwards"])
 def test_the_stated_smallest_drop_is_found_with_the_stated_power(n: int, name: str) -> None:
-    """Losses are drawn at the stated share; they are found in 95 % of 20,000 months, and clearly less at four fifths."""
+    """Losses are drawn at the stated share; found in 95 % of 20,000 months, and less at four fifths."""
     for limits in (BANDS[name].total, BANDS[name].group):
         for band in (limits.warn, limits.block):
             share = smallest_detectable(n, band, limits.normal, ALPHA)
@@ -117,3 +118,11 @@ def test_a_few_wild_months_do_not_widen_the_course() -> None:
 
 def test_a_calm_history_does_not_make_news_of_everything() -> None:
     assert abs(robust_deviation(0.03, [0.0] * 12, 0.01)) == pytest.approx(3.0)
+
+
+def test_the_page_shows_the_bands_as_they_are() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "drift.md").read_text("utf-8")
+    for band in BANDS.values():
+        total, group = band.total, band.group
+        shown = [f"{100 * one.warn:.3g} / {100 * one.block:.3g}, {100 * one.normal:.3g}" for one in (total, group)]
+        assert f"| `{band.name}` | {band.what} | {shown[0]} | {shown[1]} | {band.why} |" in page, band.name
