@@ -269,6 +269,24 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def approve(
+    table: Annotated[str, typer.Argument(help="Table whose rejected version readers shall see.")],
+    partition: Annotated[
+        str, typer.Argument(help="Partition, or a pattern such as 'fr|*'; all that wait by default.")
+    ] = "*",
+    reason: Annotated[str, typer.Option(help="Why; kept with the release.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who; the user of this machine by default.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Let readers have a version that a check rejected; who, when, why and the figures are kept."""
+    from mlm_assets.commands import approve as command
+
+    said = command.approve(_settings_of(home), table, partition, reason, by)
+    _print_json(said) if as_json else command.show(said, out)
+
+
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that were set aside because they break a rule.")
 app.add_typer(quarantine_app, name="quarantine")
 Entry = Annotated[str, typer.Argument(help="Id of a set-aside row, or its beginning.")]
@@ -332,18 +350,20 @@ def alerts(context: typer.Context, home: Home = None, as_json: Json = False) -> 
     """List open incidents, whom they were told to, and what could not be delivered."""
     if context.invoked_subcommand is not None:
         return
+    settings = _settings_of(home)
     from mlm_assets.commands import alerts as command
 
-    said = command.list_alerts(_settings_of(home))
+    said = command.list_alerts(settings)
     _print_json(said) if as_json else command.show(said, out)
 
 
 @alerts_app.command("send")
 def alerts_send(home: Home = None) -> None:
     """Send what is due now, without waiting for the daemon."""
+    settings = _settings_of(home)
     from mlm_assets.commands import alerts as command
 
-    delivered = command.send(_settings_of(home))
+    delivered = command.send(settings)
     out.print(str(delivered))
     if delivered.n_undelivered:
         raise typer.Exit(1)
@@ -352,9 +372,10 @@ def alerts_send(home: Home = None) -> None:
 @alerts_app.command("test")
 def alerts_test(home: Home = None, as_json: Json = False) -> None:
     """Send a test message over each route."""
+    settings = _settings_of(home)
     from mlm_assets.commands import alerts as command
 
-    said = command.test(_settings_of(home))
+    said = command.test(settings)
     _print_json(said) if as_json else command.show_test(said, out)
     if any(one["error"] for one in said):
         raise typer.Exit(1)
@@ -367,9 +388,10 @@ def status(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 if anything needs a hand.")] = False,
 ) -> None:
     """Show what the home holds, what is missing or stale, and what needs a hand."""
+    settings = _settings_of(home)  # first: Dagster's partitions are those of the home
     from mlm_assets.commands import status as command
 
-    said = command.status(_settings_of(home))
+    said = command.status(settings)
     _print_json(said) if as_json else command.show(said, out)
     if exit_code and said["problems"]:
         raise typer.Exit(1)

@@ -8,14 +8,15 @@ belong here, nor the moving of pointers (`stage`).
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import dagster as dg
 
+from mlm_assets.assets.excuses import excused, is_by_approval
 from mlm_assets.assets.reporting import asset_key, markdown_rows, newest_target
 from mlm_assets.checks import constraints, drift
-from mlm_assets.checks.profile import Profile, Sides, profile_of
+from mlm_assets.checks.profile import Sides, profile_of
 from mlm_assets.checks.verdicts import ACCEPTED_CHECK, Check, Verdict, crashed
 from mlm_assets.lineage.counts import trace_command
 from mlm_assets.partitions import RELEASES, SHARDS, SHARDS_BY_LANGUAGE
@@ -48,6 +49,8 @@ class Subject:
     before: Accepted | None
     views: Views
     parameters: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    """Version of each `table/partition` that it was made from."""
     rules: tuple[Verdict, ...] = ()
     """Verdicts of the asset's own rules, which it comes to by itself."""
 
@@ -91,17 +94,17 @@ def check_specs(name: str) -> list[dg.AssetCheckSpec]:
 
 def audit(lake: Lake, subject: Subject) -> Audit:
     """Ask every check of the table; one that crashes vouches for nothing, and so blocks."""
-    table = TABLES[subject.version.table]
-    verdicts = _judged(
+    table, version = TABLES[subject.version.table], subject.version
+    sound = _judged(
         table.name,
         constraints.declared(table),
-        lambda: constraints.audit(lake, subject.version, subject.views, subject.parameters, subject.before),
+        lambda: constraints.audit(lake, version, subject.views, subject.parameters, subject.before),
     )
-    own = {verdict.check for verdict in verdicts}
-    verdicts += [
-        v for v in _judged(table.name, drift.declared(table.name), lambda: _drift(lake, subject)) if v.check not in own
-    ]
-    return Audit(subject.version, (*verdicts, *subject.rules))
+    drifted = _judged(table.name, drift.declared(table.name), lambda: _drift(lake, subject))
+    own = {verdict.check for verdict in sound}
+    drifted = [verdict for verdict in drifted if verdict.check not in own]
+    verdicts = excused(lake, version, subject.before, subject.inputs, subject.release, sound, drifted)
+    return Audit(version, (*verdicts, *subject.rules))
 
 
 def _judged(name: str, checks: Sequence[Check], judge: Callable[[], Sequence[Verdict]]) -> list[Verdict]:
@@ -115,16 +118,25 @@ def _judged(name: str, checks: Sequence[Check], judge: Callable[[], Sequence[Ver
 
 
 def _drift(lake: Lake, subject: Subject) -> Sequence[Verdict]:
+    """Judge a version against the last accepted one of an earlier release, else against the one before it."""
     version = subject.version
     earlier = [one for one in lake.history(version.table, version.partition) if one.release < subject.release]
     reference = earlier[-1] if earlier else subject.before
     current = Sides(version.table, version.partition, subject.release, _versions(subject.views, version))
-    return drift.judge(
-        lake,
-        current,
-        _sides_of(reference) if reference is not None else None,
-        [_profile(lake, one) for one in earlier],
-    )
+    history = [profile_of(lake, _sides_of(lake, one)) for one in earlier]
+    verdicts = drift.judge(lake, current, _sides_of(lake, reference) if reference else None, history)
+    ordinary = [one for one in earlier if not is_by_approval(lake, one)]
+    if not any(one.blocks for one in verdicts) or reference is None or not ordinary or ordinary[-1] == reference:
+        return verdicts
+    before_it = drift.judge(lake, current, _sides_of(lake, ordinary[-1]), history)
+    return [_back(*pair, ordinary[-1].release) for pair in zip(verdicts, before_it, strict=True)]
+
+
+def _back(verdict: Verdict, before: Verdict, release: str) -> Verdict:
+    """Return a verdict as passed where what it blames only takes back a change that somebody had approved."""
+    if not verdict.blocks or verdict.has_crashed or not before.passed:
+        return verdict
+    return replace(before, sentence=f"As it was in {release}, before a change that was approved. {before.sentence}")
 
 
 def _versions(views: Views, version: Version) -> dict[str, Sequence[Version]]:
@@ -132,18 +144,24 @@ def _versions(views: Views, version: Version) -> dict[str, Sequence[Version]]:
     return {**found, version.table: (version,)}
 
 
-def _sides_of(accepted: Accepted) -> Sides:
-    """Return an accepted version with what it was made from."""
+def _sides_of(lake: Lake, accepted: Accepted) -> Sides:
+    """Return an accepted version with what it was made from, and what was accepted beside it for its release."""
     versions: dict[str, list[Version]] = {}
     for key, value in accepted.inputs.items():
         name, _, partition = key.rpartition("/")
         if name in TABLES:
             versions.setdefault(name, []).append(Version(name, partition, value, 0))
+    for name in drift.context_of(accepted.table):
+        if name not in versions:
+            versions[name] = _beside(lake, name, accepted)
     return Sides(accepted.table, accepted.partition, accepted.release, {**versions, accepted.table: (accepted,)})
 
 
-def _profile(lake: Lake, accepted: Accepted) -> Profile:
-    return profile_of(lake, _sides_of(accepted))
+def _beside(lake: Lake, name: str, accepted: Accepted) -> list[Version]:
+    """Return the version of table `name` that was accepted for the release of `accepted`, of the same partition."""
+    is_alike = TABLES[name].partitioned_by == TABLES[accepted.table].partitioned_by
+    history = lake.history(name, accepted.partition if is_alike else "")
+    return [one for one in history if one.release == accepted.release]
 
 
 # -- how it is kept and shown ------------------------------------------------------------------------------------------

@@ -14,11 +14,9 @@ from mlm_assets.identifiers import quota_rank, split_of
 from mlm_assets.partitions import RELEASES
 from mlm_assets.release.layout import write_dataset
 from mlm_assets.resources.services import LakeResource
-from mlm_assets.tables import DATASETS, EXCLUSION_REASONS, TABLES, VARIANT_LANGUAGES, VARIANTS
+from mlm_assets.tables import DATASETS, EXCLUSION_REASONS, IRLE_VARIANTS, TABLES, VARIANT_LANGUAGES, VARIANTS
 
 SUM_RULE = "nothing_lost"
-IRLE_VARIANTS = ("mlm_irle", "mlm_irle_gr")
-"""Variants for location estimation: no SVG drawings, and only settlements in a kept cell (paper, 3.5)."""
 
 
 @dg.asset(

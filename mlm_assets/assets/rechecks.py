@@ -62,6 +62,7 @@ def audit_again(lake: Lake, said: Mapping[str, Any], n_shards: int, run_id: str)
         next((one for one in lake.history(name, partition) if one.version == said["before"]), None),
         views,
         {**parameters, "partition": partition, "release": said["release"], "shards": n_shards},
+        said["inputs"],
         # What an asset found while it was made cannot be found again: it stands.
         tuple(verdict_of(name, check) for check in said["checks"] if check["check"] not in declared),
     )

@@ -17,6 +17,7 @@ import dagster as dg
 
 from mlm_assets.assets import audit
 from mlm_assets.assets.audit import Audit, Subject
+from mlm_assets.assets.excuses import approval_of
 from mlm_assets.assets.reporting import asset_key, definition_metadata, materialisation_metadata, record_event
 from mlm_assets.assets.setting_aside import checks_of as asides_of
 from mlm_assets.assets.setting_aside import set_aside
@@ -254,6 +255,7 @@ class Stage:
             draft.before,
             views,
             {**self._parameters, "partition": self.partition, "release": self.release, "shards": self.settings.shards},
+            self._inputs,
             draft.verdicts,
         )
 
@@ -279,6 +281,7 @@ class Stage:
             code_version=CODE_VERSIONS[draft.version.table],
             n_unavailable=draft.n_unavailable,
             run_id=self._context.run.run_id,
+            approval=approval_of(draft.version, draft.before),
             expected=draft.before,
         )
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 _RUNS_KEPT_OPEN: Final = 4
+_BUSY_S: Final = 60
+"""How long a writer waits for another, as in Dagster."""
 
 
 class QuickSqliteEventLog(SqliteEventLogStorage):
@@ -60,7 +62,7 @@ class QuickSqliteEventLog(SqliteEventLogStorage):
 
     def _connected(self, shard: str) -> Connection:
         # One thread at a time uses it (the lock above), but not always the same.
-        arguments = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+        arguments = {"timeout": _BUSY_S, "check_same_thread": False}
         engine = create_engine(self.conn_string_for_shard(shard), poolclass=NullPool, connect_args=arguments)
         if shard not in self._initialized_dbs:
             self._initdb(engine)

@@ -30,6 +30,9 @@ LOSSES: Final = (
 """Bands of measures that count what is lost; others count what changed."""
 
 
+_COLUMNS: dict[str, list[str]] = {}
+
+
 @dataclass(frozen=True)
 class Tally:
     """Of `n` rows of a group (`value` of `dimension`; both empty for all rows), `k` changed; `level` is the verdict."""
@@ -131,10 +134,12 @@ class Comparing:
         self.open_views(comparison.needs)
         if comparison.has_texts:
             self._read_touched_texts()
-        for side, other in (("old", "new"), ("new", "old")):
-            one_side = _filled(comparison.file or comparison.name, side=side, other=other, table=comparison.table)
-            self.connection.execute(f'CREATE OR REPLACE TEMP TABLE "{side}_rows" AS {one_side}')
-        names = [row[0] for row in self.connection.execute('DESCRIBE "new_rows"').fetchall()]
+        file = comparison.file or comparison.name
+        sides = {
+            side: _filled(file, side=side, other=other, table=comparison.table)
+            for side, other in (("old", "new"), ("new", "old"))
+        }
+        names = self._columns_of(comparison.name, sides["new"])
         keys = ", ".join(f'coalesce(new_rows."{key}", old_rows."{key}") AS "{key}"' for key in comparison.key)
         present = f'old_rows."{comparison.key[0]}" IS NOT NULL'
         columns = ", ".join(
@@ -151,11 +156,17 @@ class Comparing:
             groups += f', CASE WHEN {present} THEN old_rows."{column}" ELSE new_rows."{column}" END AS "group_class"'
         on = " AND ".join(f'old_rows."{key}" = new_rows."{key}"' for key in comparison.key)
         self.connection.execute(
-            f'CREATE OR REPLACE TEMP TABLE "compared_{comparison.name}" AS SELECT {keys}, {present} AS in_old, '  # noqa: S608
+            f'CREATE OR REPLACE TEMP TABLE "compared_{comparison.name}" AS '  # noqa: S608 (names of our own registries)
+            f"WITH old_rows AS ({sides['old']}), new_rows AS ({sides['new']}) SELECT {keys}, {present} AS in_old, "
             f'new_rows."{comparison.key[0]}" IS NOT NULL AS in_new{", " if columns else ""}{columns}{groups} '
             f"FROM old_rows FULL JOIN new_rows ON {on}"
-        )  # names of our own registries
-        self.connection.execute("DROP TABLE old_rows; DROP TABLE new_rows")
+        )
+
+    def _columns_of(self, name: str, one_side: str) -> list[str]:
+        """Return the columns that a side of a comparison has; its SQL file alone decides, so one look is enough."""
+        if name not in _COLUMNS:
+            _COLUMNS[name] = [row[0] for row in self.connection.execute(f"DESCRIBE {one_side}").fetchall()]
+        return _COLUMNS[name]
 
     def _read_touched_texts(self) -> None:
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {_statement('touched')}")

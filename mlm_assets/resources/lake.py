@@ -359,14 +359,19 @@ class Lake:
     def read(self, version: Version, equals: Mapping[str, str] | None = None) -> Any:
         """Return the rows of a version as a pyarrow table, those only where the columns of `equals` have its values."""
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
-        # Not `read_table`: the thread pools it starts make a short process abort now and then when it ends.
-        with pq.ParquetFile(io.BytesIO(self.read_bytes(version.path)), pre_buffer=False) as file:
-            rows = file.read(use_threads=False)
+        rows = self.read_rows(version.path)
         for column, value in (equals or {}).items():
             rows = rows.filter(pc.equal(rows[column], value))
         return rows
+
+    def read_rows(self, path: str) -> Any:
+        """Return the rows of the Parquet file at `path` as a pyarrow table."""
+        import pyarrow.parquet as pq
+
+        # Not `read_table`: the thread pools it starts make a short process abort now and then when it ends.
+        with pq.ParquetFile(io.BytesIO(self.read_bytes(path)), pre_buffer=False) as file:
+            return file.read(use_threads=False)
 
     # -- questions -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,117 @@
+"""What a maintainer has said already: verdicts that his approval covers do not block a second time.
+
+Three ways in which a failed check is excused, and shown as a warning that says so:
+
+- the version itself was approved, and is made again (its inputs changed, its bytes did not);
+- it is made from a version that was approved for this release against a drop or drift, and the cause that both name is
+  the same language, country, class, property or reason: French lost two fifths, and somebody let that through, so
+  that French losing two fifths further down is no news;
+- every row that breaks it was released from the quarantine.
+
+What names another cause blocks as ever.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from mlm_assets.checks.aside import FETCHED
+from mlm_assets.checks.verdicts import Verdict
+from mlm_assets.resources import quarantine
+from mlm_assets.resources.lake import Accepted, Lake, Version
+from mlm_assets.tables import LANGUAGES, REJECTION_REASONS, TABLES
+
+_NAMED: Final = re.compile(r"\b(?:[A-Z]{2}|[QP][0-9]+|[a-z]+(?:_[a-z]+)*)\b")
+_WORDS: Final = frozenset({*LANGUAGES, *REJECTION_REASONS})
+
+
+def excused(
+    lake: Lake, version: Version, before: Accepted | None, inputs: Mapping[str, str], release: str,
+    constraints: Sequence[Verdict], drift: Sequence[Verdict],
+) -> list[Verdict]:  # fmt: skip
+    """Return the verdicts on a version, those that are excused as warnings; `inputs` is what it was made from."""
+    approval = approval_of(version, before)
+    upstream = list(approvals_upstream(lake, inputs, release)) if any(one.blocks for one in drift) else []
+    found = [_released(lake, version, verdict) for verdict in constraints]
+    found += [_follows(version, verdict, upstream) for verdict in drift]
+    return [_approved(verdict, approval) for verdict in found]
+
+
+def approval_of(version: Version, before: Accepted | None) -> Mapping[str, Any] | None:
+    """Return the approval by which readers see this very version already."""
+    return before.approval if before is not None and before.version == version.version else None
+
+
+def is_by_approval(lake: Lake, accepted: Accepted) -> bool:
+    """Tell whether readers saw a version, or what it was made from, by an approval for its release."""
+    return accepted.approval is not None or any(approvals_upstream(lake, accepted.inputs, accepted.release))
+
+
+def approvals_upstream(lake: Lake, inputs: Mapping[str, str], release: str) -> Iterator[Accepted]:
+    """Yield the approved versions of this release among `inputs`, and all that they were made from."""
+    waiting, seen = list(inputs.items()), set(inputs)
+    while waiting:
+        key, value = waiting.pop()
+        name, _, partition = key.rpartition("/")
+        if name not in TABLES:
+            continue
+        accepted = next((one for one in lake.history(name, partition) if one.version == value), None)
+        if accepted is None or accepted.release != release:
+            continue
+        if accepted.approval is not None:
+            yield accepted
+        waiting += [(deeper, version) for deeper, version in accepted.inputs.items() if deeper not in seen]
+        seen |= set(accepted.inputs)
+
+
+def causes_of(figures: Mapping[str, Any], partition: str) -> frozenset[str]:
+    """Return what a failed check blames: languages (of its partition too), countries, classes, properties, reasons."""
+    named = set(_NAMED.findall(str(figures.get("cause_value", ""))))
+    causes = {word for word in named if word in _WORDS or not word[0].islower()}
+    lang, bar, _ = partition.partition("|")
+    return frozenset(causes | ({lang} if bar else set()))
+
+
+def _approved(verdict: Verdict, approval: Mapping[str, Any] | None) -> Verdict:
+    if approval is None or not verdict.blocks:
+        return verdict
+    if verdict.check not in {one["check"] for one in approval["failed"]}:
+        return verdict
+    return _excuse(verdict, f"Approved by {approval['by']}: {approval['reason']}")
+
+
+def _follows(version: Version, verdict: Verdict, upstream: Sequence[Accepted]) -> Verdict:
+    """Return a verdict on drift as a warning where what it blames was approved further up."""
+    if not verdict.blocks or verdict.has_crashed:
+        return verdict
+    mine = causes_of(verdict.figures, version.partition)
+    for one in upstream:
+        approval = dict(one.approval or {})
+        blamed = frozenset().union(*(causes_of(check["figures"], one.partition) for check in approval["failed"]))
+        if common := sorted(mine & blamed):
+            where = f"{one.table} {one.partition}".strip()
+            return _excuse(
+                verdict,
+                f"Follows ({', '.join(common)}) from {where}, approved by {approval['by']}: {approval['reason']}",
+            )
+    return verdict
+
+
+def _released(lake: Lake, version: Version, verdict: Verdict) -> Verdict:
+    if not verdict.blocks or verdict.has_crashed or verdict.rows_path is None or version.table not in FETCHED:
+        return verdict
+    entries = quarantine.entries_of(lake, version.table, version.partition)
+    released = [entry for entry in entries if entry.state == "released" and entry.rule == verdict.check]
+    keys = TABLES[version.table].key
+    if not released or verdict.figures.get("n_failing", 0) > len(released):
+        return verdict
+    known = {tuple(entry.key[key] for key in keys) for entry in released}
+    failing = lake.read_rows(verdict.rows_path).select(list(keys)).to_pylist()
+    if any(tuple(row[key] for key in keys) not in known for row in failing):
+        return verdict
+    return _excuse(verdict, f"All {len(failing)} rows were released from the quarantine: {released[0].note}")
+
+
+def _excuse(verdict: Verdict, why: str) -> Verdict:
+    return replace(verdict, severity="WARN", sentence=f"{verdict.sentence} {why}", has_crashed=False)
