@@ -253,6 +253,18 @@ def trace(
     _print_json(said) if as_json else command.show(said, out)
 
 
+@app.command("data-docs")
+def data_docs(home: Home = None) -> None:
+    """Render the suites of all tables and their newest results as pages that open in a browser."""
+    settings = _settings_of(home)
+    from mlm_assets.automation.instance import require_home
+    from mlm_assets.checks.data_docs import render_data_docs
+    from mlm_assets.resources.lake import open_lake
+
+    require_home(settings)
+    out.print(str(render_data_docs(open_lake(settings), settings.home / "data_docs")))
+
+
 @app.command()
 def verify(
     release: Annotated[str | None, typer.Argument(help="Release (YYYY-MM); the newest by default.")] = None,

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mlm_assets.assets import approvals, datasets, entities, features, geo, media, models, refresh, taxonomy
+from mlm_assets.assets import approvals, data_docs, datasets, entities, features, geo, media, models, refresh, taxonomy
 from mlm_assets.assets.rechecks import rechecks
 from mlm_assets.automation.approval import approve_version
 from mlm_assets.automation.jobs import JOBS
@@ -16,7 +16,9 @@ _lake = LakeResource()
 
 defs = dg.Definitions(
     assets=dg.with_source_code_references(
-        dg.load_assets_from_modules([taxonomy, entities, media, refresh, geo, datasets, approvals, features, models])
+        dg.load_assets_from_modules(
+            [taxonomy, entities, media, refresh, geo, datasets, approvals, data_docs, features, models]
+        )
     ),
     asset_checks=rechecks,
     jobs=[*JOBS, approve_version],

@@ -116,7 +116,12 @@ def failed_checks(lake: Lake, audits: Iterable[Mapping[str, Any]], observed: Obs
     """Yield a problem per release, table and check that failed, but for versions that a maintainer has approved."""
     groups: dict[Key, list[_Failure]] = defaultdict(list)
     for audit in audits:
-        failed = [said for said in audit["checks"] if not said["passed"] and said["check"] != "accepted"]
+        # What an approval covers was told when it was approved.
+        failed = [
+            said
+            for said in audit["checks"]
+            if not said["passed"] and said["check"] != "accepted" and not said.get("excused")
+        ]
         accepted = lake.accepted(audit["table"], audit["partition"]) if failed else None
         if accepted is not None and accepted.version == audit["version"] and accepted.approval:
             continue  # whoever approved it has seen all that its checks said
@@ -139,7 +144,11 @@ def _check_problem(key: Key, failures: Sequence[_Failure], observed: Observed) -
         clean(first.said.get("sentence", "")),
         tuple(str(one.audit["partition"]) for one in ordered if one.audit["partition"]),
         clean("; ".join(list(causes)[:3])),
-        {str(name): _plain(value) for name, value in first.said.get("figures", {}).items()},
+        {
+            str(name): _plain(value)
+            for name, value in first.said.get("figures", {}).items()
+            if not isinstance(value, (Mapping, list, tuple))  # tables of groups are for the page of the check
+        },
         _worst(severe),
         _what_readers_see(severe),
         _todo(severe),

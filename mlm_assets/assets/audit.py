@@ -221,7 +221,7 @@ def _said(verdict: Verdict) -> dict[str, Any]:
         "check": said["check"], "passed": said["passed"], "severity": said["severity"],
         "blocking": said["is_blocking"], "sentence": said["sentence"], "figures": dict(said["figures"]),
         "sample": list(said["sample"]), "rows_path": said["rows_path"], "cause": said["cause"],
-        "crashed": said["has_crashed"],
+        "crashed": said["has_crashed"], "excused": said["excuse"],
     }  # fmt: skip
 
 

@@ -3,12 +3,12 @@
 Three ways in which a failed check is excused, and shown as a warning that says so:
 
 - the version itself was approved, and is made again (its inputs changed, its bytes did not);
-- it is made from a version that was approved for this release against a drop or drift, and the cause that both name is
-  the same language, country, class, property or reason: French lost two fifths, and somebody let that through, so
-  that French losing two fifths further down is no news;
+- it is made from a version that was approved for this release against a drop or drift, and what it blames is the same:
+  the same language, country, class, property or reason (French lost two fifths, and somebody let that through, so that
+  French losing two fifths further down is no news), or nearly all of its entities are those of the approved verdict;
 - every row that breaks it was released from the quarantine.
 
-What names another cause blocks as ever.
+What blames something else blocks as ever.
 """
 
 import re
@@ -23,6 +23,7 @@ from mlm_assets.resources.lake import Accepted, Lake, Version
 from mlm_assets.tables import LANGUAGES, REJECTION_REASONS, TABLES
 
 _NAMED: Final = re.compile(r"\b(?:[A-Z]{2}|[QP][0-9]+|[a-z]+(?:_[a-z]+)*)\b")
+_NEARLY_ALL: Final = 0.8
 _WORDS: Final = frozenset({*LANGUAGES, *REJECTION_REASONS})
 
 
@@ -34,7 +35,7 @@ def excused(
     approval = approval_of(version, before)
     upstream = list(approvals_upstream(lake, inputs, release)) if any(one.blocks for one in drift) else []
     found = [_released(lake, version, verdict) for verdict in constraints]
-    found += [_follows(version, verdict, upstream) for verdict in drift]
+    found += [_follows(lake, version, verdict, upstream) for verdict in drift]
     return [_approved(verdict, approval) for verdict in found]
 
 
@@ -81,7 +82,7 @@ def _approved(verdict: Verdict, approval: Mapping[str, Any] | None) -> Verdict:
     return _excuse(verdict, f"Approved by {approval['by']}: {approval['reason']}")
 
 
-def _follows(version: Version, verdict: Verdict, upstream: Sequence[Accepted]) -> Verdict:
+def _follows(lake: Lake, version: Version, verdict: Verdict, upstream: Sequence[Accepted]) -> Verdict:
     """Return a verdict on drift as a warning where what it blames was approved further up."""
     if not verdict.blocks or verdict.has_crashed:
         return verdict
@@ -89,13 +90,33 @@ def _follows(version: Version, verdict: Verdict, upstream: Sequence[Accepted]) -
     for one in upstream:
         approval = dict(one.approval or {})
         blamed = frozenset().union(*(causes_of(check["figures"], one.partition) for check in approval["failed"]))
-        if common := sorted(mine & blamed):
-            where = f"{one.table} {one.partition}".strip()
-            return _excuse(
-                verdict,
-                f"Follows ({', '.join(common)}) from {where}, approved by {approval['by']}: {approval['reason']}",
-            )
+        common = ", ".join(sorted(mine & blamed)) or _same_entities(lake, verdict, approval)
+        if common:
+            said = f"approved by {approval['by']}: {approval['reason']}"
+            return _excuse(verdict, f"Follows ({common}) from {one.table} {one.partition}, {said}")
     return verdict
+
+
+def _same_entities(lake: Lake, verdict: Verdict, approval: Mapping[str, Any]) -> str:
+    """Say so where nearly all entities of a verdict are among those of the approved ones; empty where they are not."""
+    theirs = [check["rows_path"] for check in approval["failed"] if check.get("rows_path")]
+    if verdict.rows_path is None or not theirs:
+        return ""
+    files = ", ".join("'" + lake.address(path).replace("'", "''") + "'" for path in theirs)
+    mine = "'" + lake.address(verdict.rows_path).replace("'", "''") + "'"
+    with lake.connect() as connection:
+        connection.execute(f"CREATE VIEW mine AS SELECT * FROM read_parquet({mine})")  # noqa: S608 (our own path)
+        several = f"read_parquet([{files}], union_by_name => true)"
+        connection.execute(f"CREATE VIEW theirs AS SELECT * FROM {several}")  # noqa: S608 (our own paths)
+        columns = [{row[0] for row in connection.execute(f"DESCRIBE {view}").fetchall()} for view in ("mine", "theirs")]
+        if not all("qid" in names for names in columns):
+            return ""
+        statement = """
+            SELECT count(*), count(*) FILTER (qid IN (SELECT qid FROM theirs))
+            FROM (SELECT DISTINCT qid FROM mine)
+        """
+        n, n_common = connection.execute(statement).fetchall()[0]
+    return f"{n_common} of its {n} entities" if n and n_common >= _NEARLY_ALL * n else ""
 
 
 def _released(lake: Lake, version: Version, verdict: Verdict) -> Verdict:
@@ -114,4 +135,4 @@ def _released(lake: Lake, version: Version, verdict: Verdict) -> Verdict:
 
 
 def _excuse(verdict: Verdict, why: str) -> Verdict:
-    return replace(verdict, severity="WARN", sentence=f"{verdict.sentence} {why}", has_crashed=False)
+    return replace(verdict, severity="WARN", sentence=f"{verdict.sentence} {why}.", has_crashed=False, excuse=why)

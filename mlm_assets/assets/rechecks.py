@@ -119,6 +119,7 @@ def verdict_of(table: str, said: Mapping[str, Any]) -> Verdict:
     return Verdict(
         table, said["check"], said["passed"], said["sentence"], said["severity"], said["blocking"],
         said["figures"], tuple(said["sample"]), said["rows_path"], said["cause"], said["crashed"],
+        said.get("excused"),
     )  # fmt: skip
 
 

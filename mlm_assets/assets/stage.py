@@ -34,7 +34,7 @@ from mlm_assets.tables import TABLES
 
 OWNERS = ["team:dataset-maintainers"]
 MONTHLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=35), fail_window=timedelta(days=65))
-"""Tables that a refresh brings up to date are fresh for a month, and fail when a second refresh is missed."""
+"""Every table follows the monthly refresh: it is fresh for a month, and fails when a second refresh is missed."""
 _RECIPE = "recipe:"
 CODE_VERSIONS: dict[str, str] = {}
 """Code version per table, filled by `described`; a change makes `mlm run` materialise the table again."""
@@ -103,7 +103,7 @@ def described(
         "owners": OWNERS,
         "kinds": kinds | {"parquet"},
         "code_version": code_version,
-        "freshness_policy": None if "release" in table.partitioned_by else MONTHLY,
+        "freshness_policy": MONTHLY,
         "metadata": definition_metadata(table),
     }
 

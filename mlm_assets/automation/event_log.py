@@ -19,7 +19,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 _RUNS_KEPT_OPEN: Final = 4
-_BUSY_S: Final = 60
+_BUSY_S: Final = 30
 """How long a writer waits for another, as in Dagster."""
 
 

@@ -214,6 +214,9 @@ def group_in_words(dimension: str, value: str) -> str:
         return f"shard {value.rpartition('-')[2]}"
     if dimension == "reason":
         return f"rejection for {value}"
+    if dimension == "property" and " in " in value:
+        what, _, lang = value.partition(" in ")
+        return f"{what}s in {LANGUAGE_NAMES.get(lang, lang)} ({lang})"
     return f"{dimension} {value}"
 
 

@@ -40,6 +40,8 @@ class Verdict:
     rows_path: str | None = None
     cause: str | None = None
     has_crashed: bool = False
+    excuse: str | None = None
+    """What a maintainer has said that covers it; it is shown, and nobody is told of it again."""
 
     @property
     def blocks(self) -> bool:

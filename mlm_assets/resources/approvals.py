@@ -13,6 +13,7 @@ from mlm_assets.errors import LakeConflict, Refused
 from mlm_assets.resources.lake import Accepted, Lake, Version, utc_now
 from mlm_assets.tables import TABLES
 
+_KEPT = ("check", "severity", "sentence", "figures", "cause", "rows_path")
 Prepare = Callable[[Version, str], None]
 """Makes what readers find beside a table (its files), for (version, release)."""
 
@@ -83,7 +84,10 @@ def _accept(lake: Lake, audit: Mapping[str, Any], by: str, reason: str, prepare:
     if prepare is not None:
         prepare(version, audit["release"])
     failed = [check for check in audit["checks"] if not check["passed"]]
-    kept = [{key: check[key] for key in ("check", "severity", "sentence", "figures", "cause")} for check in failed]
+    kept = [
+        {key: check[key] for key in ("check", "severity", "sentence", "figures", "cause", "rows_path")}
+        for check in failed
+    ]
     return lake.accept(
         version,
         release=audit["release"],

@@ -391,8 +391,12 @@ class Lake:
 
     def sources(self, versions: Sequence[Version]) -> list[str]:
         """Return the addresses of versions as DuckDB reads them."""
+        return [self.address(version.path) for version in versions]
+
+    def address(self, path: str) -> str:
+        """Return the address of the file at `path` as DuckDB reads it."""
         prefix = "" if self.is_local else f"{self._protocol()}://"
-        return [prefix + self.full_path(version.path).removeprefix(prefix) for version in versions]
+        return prefix + self.full_path(path).removeprefix(prefix)
 
     def transform(
         self,
