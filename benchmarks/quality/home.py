@@ -19,7 +19,6 @@ from unittest.mock import patch
 
 from benchmarks.quality.audits import MAINTAINER, Failure, failed_run, failures_of
 from mlm_assets.errors import BlockedByCheck
-from mlm_assets.settings import load_settings
 
 SUPPORT_START: Final = "2026-12"
 N_MONTHS: Final = 36
@@ -86,7 +85,7 @@ class Home:
 
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
-        resource = services.LakeResource(home=str(root))
+        resource = self._resource = services.LakeResource(home=str(root))
         self.resources = {
             "lake": resource,
             "wikidata": services.WikidataResource(lake=resource),
@@ -115,7 +114,7 @@ class Home:
         from mlm_assets.assets.reporting import asset_key
         from mlm_assets.assets.stage import Stage
 
-        return Stage(self.context([asset_key(table)], release, release), self.resources["lake"])
+        return Stage(self.context([asset_key(table)], release, release), self._resource)
 
     def materialise(self, asset: Any, partition: str, release: str) -> None:
         """Call the function of an asset for one partition.
@@ -243,8 +242,3 @@ def _made(home: Home, release: str, steps: list[tuple[Any, str]]) -> tuple[list[
 
 def _is_approved(asset: Any, partition: str, approved: Sequence[tuple[str, str]]) -> bool:
     return any((key.to_user_string(), partition) in approved for key in asset.keys)
-
-
-def settings_of(home: Home) -> Any:
-    """Return the settings of a home, as its assets see them."""
-    return load_settings(home.root)

@@ -5,10 +5,12 @@ goes on where it stopped. A clean history goes on from the last copy of its home
 """
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,8 +32,6 @@ Say = Callable[[str], None]
 @contextmanager
 def serving(seed: int, n_candidates: int) -> Iterator[Callable[[int, Sequence[str]], None]]:
     """Serve a world, put it into the environment, and yield what moves it to a month, tampered with or not."""
-    import os
-
     from mlm_assets.commands.endpoints import endpoint_settings
     from mlm_assets.local_wikimedia.process import running_server
 
@@ -164,7 +164,7 @@ def _seed_one(
             break
         ordinary = {one.told for one in clean.get(month + later, ())}
         move(month + later, kind.served)
-        found = _faulty_month(home, kind, month + later, lambda one, known=ordinary: one.told in known)
+        found = _faulty_month(home, kind, month + later, partial(_is_known, ordinary))
         news = [one for one in found.failures if one.told not in ordinary and not one.is_excused]
         blocking = [one for one in news if one.blocks]
         if found.stopped_at and blocking:
@@ -175,6 +175,10 @@ def _seed_one(
                 return warned
         home.forget_datasets(release_of(month + later))
     return warned or _result(kind, month, None, "", [], {})
+
+
+def _is_known(ordinary: set[tuple[str, str]], failure: Failure) -> bool:
+    return failure.told in ordinary
 
 
 def _faulty_month(home: Home, kind: Kind, month: int, expects: Callable[[Failure], bool]) -> Month:

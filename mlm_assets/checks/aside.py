@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mlm_assets.checks.rules import Rule, rules_of
+from mlm_assets.checks.constraints import row_conditions
 from mlm_assets.tables import Table
 
 FETCHED: Final = ("facts", "summaries", "images")
@@ -37,31 +37,23 @@ def broken_rows(table: Table, rows: Any) -> list[Broken]:
     import duckdb
 
     limit = max(MOST_ROWS, int(rows.num_rows * MOST_SHARE))
-    found: dict[int, Rule] = {}
+    found: dict[int, tuple[str, str]] = {}
     connection = duckdb.connect()
     try:
         connection.register("draft", rows)
         connection.execute("CREATE VIEW audited AS SELECT row_number() OVER () - 1 AS number_, * FROM draft")
-        for rule in rules_of(table.name):
-            if _is_about_one_row(rule):
-                statement = f"SELECT number_ FROM ({rule.query}) LIMIT {limit + 1}"  # noqa: S608 (queries of the registry)
-                for (number,) in connection.execute(statement).fetchall():
-                    found.setdefault(number, rule)
+        for check, sentence, condition in row_conditions(table):
+            statement = f"SELECT number_ FROM audited WHERE {condition} LIMIT {limit + 1}"  # noqa: S608 (registry)
+            for (number,) in connection.execute(statement).fetchall():
+                found.setdefault(number, (check, sentence))
     finally:
         connection.close()
     if len(found) > limit:
         return []
     return [
-        Broken(number, rule.check.name, rule.check.description, rows.slice(number, 1).to_pylist()[0])
-        for number, rule in sorted(found.items())
+        Broken(number, check, sentence, rows.slice(number, 1).to_pylist()[0])
+        for number, (check, sentence) in sorted(found.items())
     ]
-
-
-def _is_about_one_row(rule: Rule) -> bool:
-    """Tell whether a rule can be decided by looking at one row alone."""
-    is_condition = rule.query.startswith("SELECT * FROM audited WHERE ")
-    is_condition = is_condition and "(SELECT " not in rule.query  # it reads the parameters of the partition
-    return is_condition and not (rule.needs or rule.parameters or rule.constants or rule.probe)
 
 
 def without(table: Table, rows: Any, broken: list[Broken]) -> Any:
