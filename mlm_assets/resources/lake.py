@@ -80,8 +80,8 @@ class Accepted(Version):
     inputs: Mapping[str, str] = field(default_factory=dict)
     code_version: str = ""
     n_unavailable: int = 0
-    run_id: str = ""
-    accepted_at: str = ""
+    run_id: str = field(default="", compare=False)
+    accepted_at: str = field(default="", compare=False)
     approval: Mapping[str, Any] | None = None
     """Who let readers have a version that its checks had rejected: `by`, `at`, `reason`, `failed` (checks, figures)."""
 

@@ -46,7 +46,9 @@ epochs = 2
 DATASETS = ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics")
 BENCHMARK_NAMES = tuple(table.name for table in BENCHMARKS)
 LEARNT = tuple(table.name for table in (*MODELS, *BENCHMARKS))
-FOLLOWING = (*DATASETS, *LEARNT)
+FOLLOWING = (*DATASETS, "approvals", *LEARNT)
+PAGES = "data_docs"
+"""What follows the datasets too, and is no table."""
 CHROMIUM = shutil.which("chromium")
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 _QUIET = [
@@ -283,13 +285,14 @@ def test_every_check_passed_and_columns_know_where_they_come_from(ui: Ui, follow
                  assetMaterializations(limit: 1) { metadataEntries { label ... on TableColumnLineageMetadataEntry {
                    lineage { columnName columnDeps { assetKey { path } columnName } } } } } } }"""
     nodes = {"/".join(node["assetKey"]["path"]): node for node in ui.ask(query)["assetNodes"]}
-    assert set(nodes) == set(TABLES)
+    assert set(nodes) == {*TABLES, PAGES}
+    nodes.pop(PAGES)
     for name, node in nodes.items():
         checks = {
             check["name"]: (check["executionForLatestMaterialization"] or {}).get("status")
             for check in node["assetChecksOrError"]["checks"]
         }
-        assert "constraints" in checks, name
+        assert {"key_is_unique", "columns_and_types", "accepted"} <= set(checks), name
         # Two epochs on a few dozen settlements, judged on three of them, need not beat guessing.
         checks.pop(LEARNT_RULE, None)
         if name == "refresh":
@@ -453,7 +456,11 @@ def test_features_say_which_encoder_made_them(ui: Ui, pages: Pages) -> None:
 
 @browsed
 def test_the_checks_of_an_asset_are_shown_as_passed(pages: Pages, followed: Path) -> None:
-    for check, sentence in (("constraints", "of the registry"), ("nothing_lost", "settlements in every variant")):
+    for check, sentence in (
+        ("key_is_unique", "No two rows have the same variant, qid"),
+        ("members_do_not_drop", "nothing changed"),
+        ("accepted", "readers see it"),
+    ):
         page = pages.open(f"/assets/members?view=checks&checkDetail={check}")
         page.get_by_text("Passed", exact=True).first.wait_for()
         page.get_by_text(sentence).first.wait_for()
@@ -467,4 +474,4 @@ def test_the_automation_rests_when_everything_has_followed(ui: Ui, followed: Pat
     done_at = max(step["endTime"] for run in ui.runs() for step in run["stepStats"])
     wait(lambda: ui.ticks_since(done_at) >= 2, 120)
     materialised = ["/".join(key["path"]) for run in ui.runs() for key in run["assetSelection"] or ()]
-    assert sorted(materialised) == sorted(FOLLOWING), "each once, and none again"
+    assert sorted(materialised) == sorted((*FOLLOWING, PAGES)), "each once, and none again"

@@ -35,7 +35,7 @@ def test_failures_are_read_from_the_audits_of_the_release(tmp_path: Path) -> Non
     keep(
         lake, "00", "2027-01",
         audit("key_is_unique"), audit("a", severity="WARN"), audit("b", blocking=False), audit("c", passed=True),
-        audit("d", blocking=False, crashed=True), audit("e", severity="WARN", sentence="Approved by the fault suite: x"),
+        audit("d", blocking=False, crashed=True), audit("e", severity="WARN", sentence="By the fault suite: x"),
     )  # fmt: skip
     keep(lake, "01", "2026-12", audit("older"))
     found = {one.check: one for one in failures_of(lake, "2027-01")}
