@@ -31,6 +31,8 @@ def recheck(name: str) -> dg.AssetChecksDefinition:
     )
     def again(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         opened = lake.open()
+        if TABLES[name].partitioned_by and not context.has_partition_key:
+            raise MlmError(f"The checks of {name} look at one partition at a time. Launch them with a partition.")
         partition = context.partition_key if context.has_partition_key else ""
         said = opened.audit_of(name, partition)
         if said is None:
@@ -55,6 +57,8 @@ def audit_again(lake: Lake, said: Mapping[str, Any], n_shards: int, run_id: str)
     """Audit the version of a kept audit again, from the same inputs, and keep what is found."""
     name, partition = said["table"], said["partition"]
     views, parameters = views_of(lake, name, said["inputs"])
+    together = [lake.version(table, where, version) for table, where, version in said["together"]]
+    views |= {one.table: [one] for one in together}
     declared = {check.name for check in audit.declared_checks(name)}
     subject = Subject(
         Version(name, partition, said["version"], said["n_rows"]),
@@ -75,7 +79,7 @@ def audit_again(lake: Lake, said: Mapping[str, Any], n_shards: int, run_id: str)
         inputs=said["inputs"],
         code_version=said["code_version"],
         n_unavailable=said["n_unavailable"],
-        together=[Version(table, where, version, 0) for table, where, version in said["together"]],
+        together=together,
     )
     kept = {**kept, "before": said["before"]}
     lake.write_audit(kept)

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 _RUNS_KEPT_OPEN: Final = 4
@@ -30,6 +30,7 @@ class QuickSqliteEventLog(SqliteEventLogStorage):
         self._open: dict[str, Connection] = {}
         self._pid = os.getpid()
         self._has_check_tables = False
+        self._empty: bytes | None = None
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -65,13 +66,35 @@ class QuickSqliteEventLog(SqliteEventLogStorage):
         arguments = {"timeout": _BUSY_S, "check_same_thread": False}
         engine = create_engine(self.conn_string_for_shard(shard), poolclass=NullPool, connect_args=arguments)
         if shard not in self._initialized_dbs:
-            self._initdb(engine)
+            self._make(shard, engine)
             self._initialized_dbs.add(shard)
         connection = engine.connect()
         # With a write-ahead log this loses nothing when a process is killed; a power cut may cost the last events.
         connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
         connection.commit()
         return connection
+
+    def _make(self, shard: str, engine: Engine) -> None:
+        """Make the database of a run: a copy of an empty one, for running the migrations each time takes longer."""
+        target = Path(self.path_for_shard(shard))
+        if target.exists() or shard == INDEX_SHARD_NAME:
+            self._initdb(engine)
+            return
+        if self._empty is None:
+            self._initdb(engine)
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._empty = target.read_bytes()
+            return
+        temporary = target.with_name(f".{target.name}-{os.getpid()}")
+        temporary.write_bytes(self._empty)
+        try:
+            # Not over a database that another process made meanwhile.
+            os.link(temporary, target)
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
 
     def _forget(self, shard: str) -> None:
         connection = self._open.pop(shard, None)
