@@ -22,7 +22,7 @@ from mlm_assets.errors import BlockedByCheck
 
 SUPPORT_START: Final = "2026-12"
 N_MONTHS: Final = 36
-PARAMETERS: Final = {"MLM_T_MIN": "3", "MLM_T_MAX": "30", "MLM_QUOTA_TOTAL": "200"}
+PARAMETERS: Final = {"MLM_T_MIN": "3", "MLM_T_MAX": "30", "MLM_QUOTA_TOTAL": "100"}
 Skip = Callable[[str, str], bool]
 """Tells of (table, partition) that it is left alone."""
 
@@ -114,6 +114,7 @@ class Home:
         from mlm_assets.assets.reporting import asset_key
         from mlm_assets.assets.stage import Stage
 
+        assets_by_table()  # what is declared of a table is known once its asset is imported
         return Stage(self.context([asset_key(table)], release, release), self._resource)
 
     def materialise(self, asset: Any, partition: str, release: str) -> None:

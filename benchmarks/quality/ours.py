@@ -340,7 +340,7 @@ OURS: Final = (
     Kind("hops_lowered", "the setting hops is 1 instead of 3", True, in_environment(MLM_HOPS="1")),
     Kind("t_min_raised", "the setting t_min is 8 instead of 3", False, in_environment(MLM_T_MIN="8")),
     Kind("t_max_lowered", "the setting t_max is 15 instead of 30", False, in_environment(MLM_T_MAX="15")),
-    Kind("quota_lowered", "the setting quota_total is 60 instead of 200", False, in_environment(MLM_QUOTA_TOTAL="60")),
+    Kind("quota_lowered", "the setting quota_total is 30 instead of 100", False, in_environment(MLM_QUOTA_TOTAL="30")),
     Kind("split_salt_changed", "the salt that decides the splits is another one", True,
          replaced("mlm_assets.identifiers._SPLIT_SALT", "mlm/split/2")),
     Kind("quota_salt_changed", "the salt that decides the queue for quotas is another one", True,

@@ -98,7 +98,7 @@ def audit(lake: Lake, subject: Subject) -> Audit:
     sound = _judged(
         table.name,
         constraints.declared(table),
-        lambda: constraints.audit(lake, version, subject.views, subject.parameters, subject.before),
+        lambda: constraints.audit(lake, version, subject.views, subject.parameters, reference_of(lake, subject)),
     )
     drifted = _judged(table.name, drift.declared(table.name), lambda: _drift(lake, subject))
     own = {verdict.check for verdict in sound}
@@ -120,8 +120,7 @@ def _judged(name: str, checks: Sequence[Check], judge: Callable[[], Sequence[Ver
 def _drift(lake: Lake, subject: Subject) -> Sequence[Verdict]:
     """Judge a version against the last accepted one of an earlier release, else against the one before it."""
     version = subject.version
-    earlier = [one for one in lake.history(version.table, version.partition) if one.release < subject.release]
-    reference = earlier[-1] if earlier else subject.before
+    earlier, reference = earlier_than(lake, version, subject.release), reference_of(lake, subject)
     current = Sides(version.table, version.partition, subject.release, _versions(subject.views, version))
     history = [profile_of(lake, _sides_of(lake, one)) for one in earlier]
     verdicts = drift.judge(lake, current, _sides_of(lake, reference) if reference else None, history)
@@ -130,6 +129,22 @@ def _drift(lake: Lake, subject: Subject) -> Sequence[Verdict]:
         return verdicts
     before_it = drift.judge(lake, current, _sides_of(lake, ordinary[-1]), history)
     return [_back(*pair, ordinary[-1].release) for pair in zip(verdicts, before_it, strict=True)]
+
+
+def reference_of(lake: Lake, subject: Subject) -> Accepted | None:
+    """Return what a version is held against: the last accepted one of an earlier release, else the one before it."""
+    earlier = earlier_than(lake, subject.version, subject.release)
+    return earlier[-1] if earlier else subject.before
+
+
+def earlier_than(lake: Lake, version: Version, release: str) -> list[Accepted]:
+    """Return the versions accepted last for each release before `release`, oldest first.
+
+    Of a shard they are in its history; of a table by release each is another partition.
+    """
+    is_by_release = "release" in TABLES[version.table].partitioned_by
+    course = lake.accepted_all(version.table) if is_by_release else lake.history(version.table, version.partition)
+    return sorted((one for one in course if one.release < release), key=lambda one: one.release)
 
 
 def _back(verdict: Verdict, before: Verdict, release: str) -> Verdict:
@@ -160,6 +175,7 @@ def _sides_of(lake: Lake, accepted: Accepted) -> Sides:
 def _beside(lake: Lake, name: str, accepted: Accepted) -> list[Version]:
     """Return the version of table `name` that was accepted for the release of `accepted`, of the same partition."""
     is_alike = TABLES[name].partitioned_by == TABLES[accepted.table].partitioned_by
+    # Of a table by release, the partition is the release, so that its history is the one version.
     history = lake.history(name, accepted.partition if is_alike else "")
     return [one for one in history if one.release == accepted.release]
 

@@ -6,6 +6,7 @@ Three ways in which a failed check is excused, and shown as a warning that says 
 - it is made from a version that was approved for this release against a drop or drift, and what it blames is the same:
   the same language, country, class, property or reason (French lost two fifths, and somebody let that through, so that
   French losing two fifths further down is no news), or nearly all of its entities are those of the approved verdict;
+  so is everything that follows from a manifest with other parameters, once that was approved;
 - every row that breaks it was released from the quarantine.
 
 What blames something else blocks as ever.
@@ -17,6 +18,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from mlm_assets.checks.aside import FETCHED
+from mlm_assets.checks.drift import PARAMETERS
 from mlm_assets.checks.verdicts import Verdict
 from mlm_assets.resources import quarantine
 from mlm_assets.resources.lake import Accepted, Lake, Version
@@ -90,11 +92,16 @@ def _follows(lake: Lake, version: Version, verdict: Verdict, upstream: Sequence[
     for one in upstream:
         approval = dict(one.approval or {})
         blamed = frozenset().union(*(causes_of(check["figures"], one.partition) for check in approval["failed"]))
-        common = ", ".join(sorted(mine & blamed)) or _same_entities(lake, verdict, approval)
+        common = _parameters(approval) or ", ".join(sorted(mine & blamed)) or _same_entities(lake, verdict, approval)
         if common:
             said = f"approved by {approval['by']}: {approval['reason']}"
             return _excuse(verdict, f"Follows ({common}) from {one.table} {one.partition}, {said}")
     return verdict
+
+
+def _parameters(approval: Mapping[str, Any]) -> str:
+    """Say so where what was approved is a release with other parameters: no figure of the one before is a yardstick."""
+    return "other parameters" if PARAMETERS in {check["check"] for check in approval["failed"]} else ""
 
 
 def _same_entities(lake: Lake, verdict: Verdict, approval: Mapping[str, Any]) -> str:

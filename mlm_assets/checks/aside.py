@@ -60,8 +60,11 @@ def without(table: Table, rows: Any, broken: list[Broken]) -> Any:
     """Return `rows` with the broken ones taken out, or emptied and marked where the table keeps a row for each."""
     import pyarrow as pa
 
+    if not broken:
+        return rows
+
     numbers = {one.number for one in broken}
-    kept = rows.filter(pa.array([number not in numbers for number in range(rows.num_rows)]))
+    kept = rows.filter(pa.array([number not in numbers for number in range(rows.num_rows)], pa.bool_()))
     if "status" not in table.column_names:
         return kept
     marked = [_marked(table, one.row) for one in broken]

@@ -180,7 +180,7 @@ def moves_on(comparing: "Comparing", check: Check, history: Sequence[Profile]) -
 
 
 def parameters(comparing: "Comparing", check: Check, history: Sequence[Profile]) -> Verdict:
-    """Compare the parameters that both manifests pin."""
+    """Compare the parameters that both manifests pin; a change that is meant is approved once, and recorded so."""
     comparing.open_views(["refresh"])
     changed = comparing.connection.execute(
         "SELECT coalesce(n.name, o.name), o.value, n.value "
@@ -192,7 +192,7 @@ def parameters(comparing: "Comparing", check: Check, history: Sequence[Profile])
         return _held(check, comparing, "The parameters are those of the reference.")
     said = "; ".join(f"{name} was {old}, is {new}" for name, old, new in changed)
     figures = {name: {"before": old, "now": new} for name, old, new in changed}
-    return _failed(check, comparing, "WARN", f"Parameters of the release changed: {said}.", figures)
+    return _failed(check, comparing, "ERROR", f"Parameters of the release changed: {said}.", figures)
 
 
 # -- statistics and scores -------------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from mlm_assets.errors import MlmError
+
 _BATCH_ROWS = 2_000
 
 
@@ -43,7 +45,13 @@ def write_dataset(store: FileStore, release: str, variant: str, rows: Any, say: 
         _write_json(file, rows)
     n_images = 0
     for name, path in _image_files(rows):
-        store.link(path, f"{unfinished}/images/{name}")
+        try:
+            store.link(path, f"{unfinished}/images/{name}")
+        except FileNotFoundError as error:
+            raise MlmError(
+                f"{variant} {release}: the picture {path} of {name} is not in the lake any more. "
+                "Materialise the images of its shard again; see `mlm verify`."
+            ) from error
         n_images += 1
         if n_images % 20_000 == 0:
             say(f"{variant}: {n_images:,} images linked")

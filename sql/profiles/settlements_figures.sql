@@ -15,9 +15,9 @@ SELECT 'files', property, count(*) FROM (SELECT unnest(images).property AS prope
 UNION ALL
 SELECT 'files_each', CAST(least(len(images), 6) AS VARCHAR), count(*) FROM counted GROUP BY ALL
 UNION ALL
-SELECT 'latitude', printf('%+03d', CAST(floor(lat_deg / 15) * 15 AS INTEGER)), count(*) FROM counted GROUP BY ALL
+SELECT 'latitude', printf('%+03d', TRY_CAST(floor(lat_deg / 15) * 15 AS INTEGER)), count(*) FROM counted GROUP BY ALL
 UNION ALL
-SELECT 'longitude', printf('%+04d', CAST(floor(lon_deg / 30) * 30 AS INTEGER)), count(*) FROM counted GROUP BY ALL
+SELECT 'longitude', printf('%+04d', TRY_CAST(floor(lon_deg / 30) * 30 AS INTEGER)), count(*) FROM counted GROUP BY ALL
 UNION ALL
 SELECT 'population', CAST(floor(2 * log10(greatest(population, 1))) AS VARCHAR), count(*)
 FROM counted

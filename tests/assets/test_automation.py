@@ -17,7 +17,8 @@ from mlm_assets.tables import TRAINED_VARIANTS, VARIANTS
 
 BEFORE, NOW, LATER = "2026-12", "2027-01", "2027-02"
 VARIANT, OTHER = TRAINED_VARIANTS
-DATASETS = ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics", "approvals")
+PAGES = "data_docs"
+DATASETS = ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics", "approvals", PAGES)
 KEY_CHECK = "key_is_unique"
 """One of the checks of every table."""
 Asked = set[tuple[str, str]]
@@ -73,7 +74,7 @@ class Home:
     ) -> None:
         """Report that the checks of tables were evaluated; with `failed` one of them blocked the version."""
         for key in map(asset_key, names):
-            for check in (KEY_CHECK, ACCEPTED_CHECK):
+            for check in sorted({KEY_CHECK, ACCEPTED_CHECK} & {one.name for one in _GRAPH.get(key).check_keys}):
                 self._report(self._evaluation(key, partition, check, not failed), by)
 
     def rejected(self, *names: str, partition: str | None = NOW) -> None:
@@ -298,7 +299,7 @@ def test_a_dataset_that_is_about_to_be_made_again_is_waited_for(home: Home) -> N
         home.made(VARIANT)
         assert models_asked(home.ticks()) == set()
     home.made("members")
-    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics", "approvals")}
+    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics", "approvals", PAGES)}
     home.made(*VARIANTS)
     assert models_asked(home.tick()) == training(VARIANT, OTHER)
 
@@ -306,7 +307,7 @@ def test_a_dataset_that_is_about_to_be_made_again_is_waited_for(home: Home) -> N
 def test_training_follows_an_approval_and_does_not_come_without_it(home: Home) -> None:
     home.made("refresh")
     home.ticks()
-    home.made(*(name for name in DATASETS if name not in (VARIANT, "dataset_statistics", "approvals")))
+    home.made(*(name for name in DATASETS if name not in (VARIANT, "dataset_statistics", "approvals", PAGES)))
     home.rejected(VARIANT)
     assert models_asked(home.ticks(3)) == training(OTHER)
     home.approved(VARIANT)
@@ -356,7 +357,7 @@ def test_new_cells_train_nothing_before_there_is_a_dataset_of_them(home: Home) -
 def test_models_are_not_judged_on_a_dataset_that_is_about_to_be_made_again(home: Home) -> None:
     trained(home)
     home.made("members", f"{VARIANT}/le_model")
-    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics", "approvals")}
+    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics", "approvals", PAGES)}
     home.made(*VARIANTS)
     assert models_asked(home.tick()) == training(VARIANT, OTHER)
 

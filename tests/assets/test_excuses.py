@@ -15,7 +15,8 @@ RELEASE = "2027-01"
 
 
 def written(lake: Lake, name: str, partition: str, n: int = 1) -> Version:
-    rows = [{**{field.name: None for field in arrow_schema(name)}, "qid": f"Q{number + 1}"} for number in range(n)]
+    own = {"geo_cells": {"variant": "mlm", "cell_token": "1"}}.get(name)
+    rows = [{**dict.fromkeys(arrow_schema(name).names), **(own or {"qid": f"Q{one + 1}"})} for one in range(n)]
     return lake.write(name, partition, pa.Table.from_pylist(rows, schema=arrow_schema(name)))
 
 
@@ -86,6 +87,16 @@ def test_a_verdict_about_the_same_entities_is_excused(lake: Lake) -> None:
     others = drop("images", "Q532", "class", failing(lake, "others", *(f"Q{n}" for n in range(5, 25))))
     assert "9 of its 9 entities" in judged(lake, "images", "00", upstream(lake), same).sentence
     assert judged(lake, "images", "00", upstream(lake), others).blocks
+
+
+def test_after_an_approved_change_of_parameters_nothing_further_down_is_judged_by_the_old(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    changed = Verdict("refresh", "parameters_are_stable", False, "t_min was 20, is 5")
+    row = {"kind": "parameter", "name": "t_min", "partition": "", "value": "5", "n_rows": None}
+    manifest = lake.write("refresh", RELEASE, pa.Table.from_pylist([row], schema=arrow_schema("refresh")))
+    accepted(lake, manifest, {}, changed)
+    inputs = {f"refresh/{RELEASE}": manifest.version}
+    assert not judged(lake, "geo_cells", RELEASE, inputs, drop("geo_cells")).blocks
 
 
 def test_an_approval_of_another_release_excuses_nothing(tmp_path: Path) -> None:

@@ -122,8 +122,13 @@ def test_an_older_home_follows_a_changed_bound_without_a_request(finished: Home,
     shutil.copytree(finished.path, home)
     asked = requests_so_far(finished.base)
     bounds = ("--t-min", "1", "--t-max", "10")
-    printed = done("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE, *bounds)
-    assert "25 of 27 steps were up to date already" in printed
+    again = ("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE, *bounds)
+    blocked = mlm(*again)
+    assert blocked.returncode == 3
+    assert "t_min was 2, is 1" in blocked.stderr, "another bound makes another dataset: somebody has to mean it"
+    done("approve", "refresh", RELEASE, "--reason", "small worlds", "--home", home)
+    printed = done(*again)
+    assert "26 of 27 steps were up to date already" in printed
     assert requests_so_far(finished.base) == asked
     assert "cell_removed" not in summary(home)["counts"]["excluded"]["mlm_irle"]
     assert finished.summary["counts"]["excluded"]["mlm_irle"]["cell_removed"] > 0
@@ -132,7 +137,10 @@ def test_an_older_home_follows_a_changed_bound_without_a_request(finished: Home,
 def test_a_later_setting_does_not_change_an_earlier_release(finished: Home, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(finished.path, home)
-    done("run", "--home", home, "--endpoint", finished.base, "--release", "2027-01", "--t-min", "1")
+    again = ("run", "--home", home, "--endpoint", finished.base, "--release", "2027-01", "--t-min", "1")
+    assert mlm(*again).returncode == 3
+    done("approve", "refresh", "2027-01", "--reason", "small worlds", "--home", home)
+    done(*again)
     assert tree(home / "datasets" / "2027-01") != tree(finished.path / "datasets" / RELEASE)
     done("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE)
     assert tree(home / "datasets" / RELEASE) == tree(finished.path / "datasets" / RELEASE)

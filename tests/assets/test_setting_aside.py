@@ -60,6 +60,12 @@ def test_sound_rows_are_left_alone(tmp_path: Path) -> None:
     assert verdict.passed
 
 
+def test_a_table_without_rows_is_left_alone(tmp_path: Path) -> None:
+    kept, verdict = aside(Lake(tmp_path), facts(0))
+    assert kept.num_rows == 0
+    assert verdict.passed
+
+
 def test_too_many_broken_rows_are_not_set_aside_for_the_whole_is_broken(tmp_path: Path) -> None:
     bad = [{**BROKEN, "qid": f"Q{900 + number}"} for number in range(4)]
     rows = facts(10, *bad)
