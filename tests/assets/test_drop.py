@@ -100,6 +100,7 @@ def test_a_drop_is_blocked_told_once_approved_and_well_again(tmp_path: Path, web
     assert [one["type"] for one in webhook.take()] == ["info"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_drop_that_is_repaired_is_told_as_repaired(tmp_path: Path, webhook: Webhook) -> None:
     home = tmp_path / "home"

@@ -16,6 +16,7 @@ RATES = {"sparql": 5.0, "action_api": 3.0, "files": 20.0}
 PARALLEL = {"sparql": 1, "action_api": 1, "files": 2}
 
 
+@pytest.mark.long
 def test_no_host_sees_more_than_its_limits(tmp_path: Path) -> None:
     limits = {f"MLM_{service.upper()}_RATE_PER_S": str(rate) for service, rate in RATES.items()}
     limits |= {f"MLM_{service.upper()}_PARALLEL": str(n) for service, n in PARALLEL.items()}

@@ -13,7 +13,14 @@ from tests.commands import done, start_mlm
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("stage", ["refresh_entities 01", "refresh_summaries es|00", "build_datasets 2026-12"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "refresh_entities 01",
+        pytest.param("refresh_summaries es|00", marks=pytest.mark.long),
+        pytest.param("build_datasets 2026-12", marks=pytest.mark.long),
+    ],
+)
 def test_a_killed_run_goes_on_where_it_stopped(finished: Home, tmp_path: Path, stage: str) -> None:
     home = tmp_path / "home"
     command = ("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE, "--shards", "2", *BOUNDS)

@@ -247,6 +247,7 @@ class TestPredict:
         assert sentence in said.stderr
 
 
+@pytest.mark.long
 def test_a_variant_with_one_cell_is_skipped_and_the_run_stays_green(tmp_path: Path, small: Path) -> None:
     home = tmp_path / "home"
     world = ("--generate", "50", "--seed", "2", "--release", RELEASE, "--shards", "1", "--t-min", "12", "--t-max", "60")

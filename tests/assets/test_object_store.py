@@ -10,6 +10,7 @@ from tests.commands import done, mlm
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_a_lake_in_an_s3_bucket_gives_the_same_datasets(finished: Home, tmp_path: Path) -> None:
     from moto.server import ThreadedMotoServer
 

@@ -15,12 +15,16 @@ from tests.commands import done, mlm, summary
 
 pytestmark = [pytest.mark.slow]
 
+CHECK_FIELDS = {"asset", "check", "partition", "passed", "severity", "blocking"}
+
 
 def test_nothing_is_lost_and_the_summary_has_its_fixed_names(finished: Home) -> None:
     said = finished.summary
     counts = said["counts"]
     assert said["release"] == RELEASE
-    assert set(said) == {"release", "counts", "requests", "bytes"}
+    assert set(said) == {"release", "counts", "requests", "bytes", "checks"}
+    assert all(set(one) == CHECK_FIELDS and one["passed"] for one in said["checks"])
+    assert {"summaries", "mlm_irle", "refresh"} <= {one["asset"] for one in said["checks"]}
     assert set(said["requests"]) == set(said["bytes"]) == {"sparql", "action_api", "files"}
     assert set(counts["summaries"]) == set(LANGUAGES)
     assert counts["candidates"] == N == counts["settlements"] + sum(counts["rejections"].values())
@@ -50,6 +54,7 @@ def test_the_catalogue_opens_read_only_and_counts_the_same(finished: Home) -> No
         assert catalogue.sql("SELECT count(*) FROM candidates").fetchall() == [(N,)]
 
 
+@pytest.mark.long
 def test_other_shards_in_another_order_give_the_same_bytes(finished: Home, tmp_path: Path) -> None:
     home = tmp_path / "home"
     world = ("--endpoint", finished.base, "--release", RELEASE, "--shards", "3", *BOUNDS)
@@ -103,6 +108,7 @@ def test_replay_without_stored_answers_says_so(tmp_path: Path) -> None:
     assert "the store holds no answer" in result.stderr
 
 
+@pytest.mark.long
 def test_a_misbehaving_wikimedia_gives_the_same_datasets(finished: Home, tmp_path: Path) -> None:
     home = tmp_path / "home"
     kinds = (
@@ -134,6 +140,7 @@ def test_an_older_home_follows_a_changed_bound_without_a_request(finished: Home,
     assert finished.summary["counts"]["excluded"]["mlm_irle"]["cell_removed"] > 0
 
 
+@pytest.mark.long
 def test_a_later_setting_does_not_change_an_earlier_release(finished: Home, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(finished.path, home)

@@ -35,6 +35,7 @@ SHOCKS: dict[int, Callable[[World], None]] = {2: retag, 4: merge, 5: hide, 8: st
 VANDALISED = 6
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "n", "only"), [(21, 150, ()), (22, 500, ("refresh",))])
 def test_a_year_with_shocks_blocks_nothing_and_hardly_warns(
