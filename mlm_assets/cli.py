@@ -253,6 +253,27 @@ def trace(
     _print_json(said) if as_json else command.show(said, out)
 
 
+@app.command()
+def prune(
+    older_than_days: Annotated[float, typer.Option(help="Versions younger than this stay.", min=0)] = 90,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+    home: Home = None,
+) -> None:
+    """Remove versions of tables that nobody reads and nothing refers to: rejected and replaced ones, after a while."""
+    settings = _settings_of(home)
+    from mlm_assets.automation.instance import require_home
+    from mlm_assets.resources import pruning
+    from mlm_assets.resources.lake import open_lake
+
+    require_home(settings)
+    lake = open_lake(settings)
+    gone = list(pruning.leftovers(lake, older_than_days)) if dry_run else pruning.prune(lake, older_than_days)
+    for one in gone:
+        out.print(one.path)
+    done = "would go" if dry_run else "removed"
+    out.print(f"{len(gone)} versions {done}, {sum(one.size_bytes for one in gone) / 1e6:,.1f} MB")
+
+
 @app.command("data-docs")
 def data_docs(home: Home = None) -> None:
     """Render the suites of all tables and their newest results as pages that open in a browser."""
