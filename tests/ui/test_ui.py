@@ -465,7 +465,7 @@ def test_the_checks_of_an_asset_are_shown_as_passed(pages: Pages, followed: Path
         page.get_by_text("Passed", exact=True).first.wait_for()
         page.get_by_text(sentence).first.wait_for()
         page.get_by_text("blocking").first.wait_for()
-        assert page.get_by_text("Succeeded", exact=True).count() == 2
+        assert page.get_by_text("Succeeded", exact=True).count() > 10
         assert page.get_by_text("Failed", exact=True).count() == 0
         pages.shoot(check)
 
