@@ -70,8 +70,7 @@ class Audit:
 
 def declared_checks(name: str) -> tuple[Check, ...]:
     """Return the checks of table `name`, without the rules of its asset."""
-    own = {check.name for check in constraints.declared(TABLES[name])}
-    return (*constraints.declared(TABLES[name]), *(c for c in drift.declared(name) if c.name not in own), ACCEPTED)
+    return (*constraints.declared(TABLES[name]), *drift.declared(name), ACCEPTED)
 
 
 OWN_CHECKS: dict[str, tuple[Check, ...]] = {}
@@ -101,8 +100,6 @@ def audit(lake: Lake, subject: Subject) -> Audit:
         lambda: constraints.audit(lake, version, subject.views, subject.parameters, reference_of(lake, subject)),
     )
     drifted = _judged(table.name, drift.declared(table.name), lambda: _drift(lake, subject))
-    own = {verdict.check for verdict in sound}
-    drifted = [verdict for verdict in drifted if verdict.check not in own]
     verdicts = excused(lake, version, subject.before, subject.inputs, subject.release, sound, drifted)
     return Audit(version, (*verdicts, *subject.rules))
 

@@ -6,14 +6,12 @@ from typing import Any
 import dagster as dg
 
 from mlm_assets.assets.reporting import Progress, counts_table, picture
-from mlm_assets.assets.stage import FetchConfig, Rule, Stage, described, described_spec
+from mlm_assets.assets.stage import FetchConfig, Stage, described, described_spec
 from mlm_assets.assets.taxonomy import WIKIDATA_POOL
 from mlm_assets.identifiers import shard_of
 from mlm_assets.partitions import SHARDS
 from mlm_assets.resources.services import LakeResource, WikidataResource
 from mlm_assets.tables import EARTH, IMAGE_PROPERTIES, LABEL_LANGUAGES, LANGUAGES, REJECTION_REASONS
-
-SUM_RULE = "nothing_lost"
 
 
 @dg.asset(**described("candidates", {"sparql", "wikidata"}), pool=WIKIDATA_POOL, deps=["settlement_classes"])
@@ -71,7 +69,6 @@ def facts(
             "settlements",
             {"duckdb", "sql"},
             ["facts", "settlement_classes"],
-            rules={SUM_RULE: "Candidates of the shard = settlements + rejections."},
         ),
         described_spec("rejections", {"duckdb", "sql"}, ["facts", "settlement_classes"]),
     ],
@@ -102,20 +99,9 @@ def settlements_and_rejections(context: dg.AssetExecutionContext, lake: LakeReso
         stage.draft(
             "settlements",
             accepted,
-            rules=[sum_rule(candidate_rows.num_rows, accepted.num_rows, rejected.num_rows)],
             metadata={"map": _map(accepted), "per_country": _per_value(accepted, "country_code")},
         ),
         stage.draft("rejections", rejected, metadata={"per_reason": _per_value(rejected, "reason", REJECTION_REASONS)}),
-    )
-
-
-def sum_rule(n_candidates: int, n_settlements: int, n_rejections: int) -> Rule:
-    """Return the verdict on the first sum: candidates = settlements + rejections."""
-    return Rule(
-        SUM_RULE,
-        n_candidates == n_settlements + n_rejections,
-        f"{n_candidates:,} candidates, {n_settlements:,} settlements + {n_rejections:,} rejections",
-        {"candidates": n_candidates, "settlements": n_settlements, "rejections": n_rejections},
     )
 
 

@@ -28,7 +28,7 @@ BLANK: Final = "pictures_are_not_blank"
 MOVES_ON: Final = "source_moves_on"
 PARAMETERS: Final = "parameters_are_stable"
 SCORES: Final = "scores_do_not_drop"
-LOSSES: Final = "losses_are_finite"
+LOSSES: Final = "training_is_whole"
 FIGURES: Final = "figures_do_not_drop"
 FIGURES_RISE: Final = "figures_do_not_rise"
 
