@@ -55,7 +55,7 @@ def webhook() -> Iterator[Webhook]:
     server.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_drop_is_blocked_told_once_approved_and_well_again(tmp_path: Path, webhook: Webhook) -> None:
     home = tmp_path / "home"
     told = {"MLM_ALERT_URLS": webhook.url}

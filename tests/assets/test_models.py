@@ -150,6 +150,7 @@ class TestRun:
 
 
 class TestTrainAndEvaluate:
+    @pytest.mark.long
     def test_the_same_seed_gives_the_same_weights_and_another_gives_others(self, home: Path) -> None:
         was = weights(home, "mlm_irle_gr", "le")
         which = ("--home", home, "--variant", "mlm_irle_gr", "--task", "le")

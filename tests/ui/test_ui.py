@@ -232,6 +232,7 @@ def test_a_shard_is_materialised_from_the_api(ui: Ui) -> None:
     assert Lake(ui.home).require("facts", "01") == before
 
 
+@pytest.mark.long
 def test_exactly_the_release_that_was_refreshed_follows_by_automation(ui: Ui, followed: Path) -> None:
     for asset in ("refresh", *FOLLOWING):
         assert ui.materialised(asset) == [BEFORE, RELEASE], asset
