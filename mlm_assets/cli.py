@@ -54,6 +54,10 @@ Faults = Annotated[
 
 
 Month = Annotated[int, typer.Option("--month", help="Months that the generated world has moved forward.", min=0)]
+Rate = Annotated[
+    float | None,
+    typer.Option("--rate", help="Share that is edited in each of those months; 1 to 3 % by default.", min=0, max=1),
+]
 Tamper = Annotated[
     str | None, typer.Option("--tamper", help="Let its answers be wrong: KIND,… (docs/local_wikimedia.md).")
 ]
@@ -68,6 +72,7 @@ def run(
     endpoint: Endpoint = None,
     faults: Faults = None,
     month: Month = 0,
+    rate: Rate = None,
     tamper: Tamper = None,
     release: Annotated[str | None, typer.Option(help="Release to bring up to date (YYYY-MM).")] = None,
     shards: Annotated[int | None, typer.Option(help="Hash buckets of QIDs; fixed when a home is made.")] = None,
@@ -81,6 +86,12 @@ def run(
     ] = False,
     refetch: Annotated[
         bool, typer.Option("--refetch", help="Ask the services again for what is not accepted, stored answers or not.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Ask for everything, and take nothing over from earlier releases.")
+    ] = False,
+    without_models: Annotated[
+        bool, typer.Option("--without-models", help="With --to release: datasets alone, no features and no training.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove the home first, if it is one of ours.")] = False,
 ) -> None:
@@ -98,9 +109,9 @@ def run(
         "recipe": recipe and recipe_address(recipe),
     }
     request = RunRequest(
-        _home(home), release, World(generate, seed, world, endpoint, faults, month, tamper), to.value,
+        _home(home), release, World(generate, seed, world, endpoint, faults, month, tamper, rate), to.value,
         "replay" if replay else "refetch" if refetch else "fetch", fresh,
-        {name: value for name, value in kept.items() if value is not None},
+        {name: value for name, value in kept.items() if value is not None}, full, without_models,
     )  # fmt: skip
     run_release(request, out)
 
@@ -199,6 +210,7 @@ def local_wikimedia(
     world: WorldFolder = None,
     faults: Faults = None,
     month: Month = 0,
+    rate: Rate = None,
     tamper: Tamper = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8765,
@@ -206,7 +218,7 @@ def local_wikimedia(
     """Serve a small Wikimedia: SPARQL, Action API and files of a generated world or a folder."""
     from mlm_assets.commands.local_wikimedia import serve_world
 
-    serve_world(World(generate, seed, world, None, faults, month, tamper), host, port, out)
+    serve_world(World(generate, seed, world, None, faults, month, tamper, rate), host, port, out)
 
 
 @app.command()
@@ -227,6 +239,26 @@ def why(
         return
     compared = command.why_between(qid, settings, at, vs)
     _print_json(compared) if as_json else command.show_between(compared, out)
+
+
+@app.command()
+def diff(
+    first: Annotated[
+        str | None, typer.Argument(help="Release to compare from; the one before the second by default.")
+    ] = None,
+    second: Annotated[str | None, typer.Argument(help="Release to compare with; the newest by default.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the page with pictures into this file.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Show what changed between two releases: settlements, texts, pictures, geo-cells, splits, scores, licences."""
+    from mlm_assets.commands import diff as command
+
+    found = command.diff(load_settings(home), first, second, with_page=html is not None)
+    if html is not None and found.page is not None:
+        command.write_page(found.page, html)
+        complaints.print(f"{html}: {len(found.page):,} bytes")
+    _print_json(found.diff) if as_json else command.show(found.diff, out)
 
 
 @app.command()
@@ -267,7 +299,8 @@ def prune(
 
     require_home(settings)
     lake = open_lake(settings)
-    gone = list(pruning.leftovers(lake, older_than_days)) if dry_run else pruning.prune(lake, older_than_days)
+    look = pruning.leftovers if dry_run else pruning.prune
+    gone = list(look(lake, older_than_days, settings.home))
     for one in gone:
         out.print(one.path)
     done = "would go" if dry_run else "removed"
@@ -293,12 +326,70 @@ def verify(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Prove that every version and picture of a release has the bytes that its name or hash says."""
+    """Prove a release: versions and pictures of the lake, files and figures of what is drafted and published."""
     from mlm_assets.commands import verify as command
 
     said = command.verify(_settings_of(home), release, sample, complaints.print)
     _print_json(said) if as_json else command.show(said, out)
     if said["n_problems"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def releases(home: Home = None, as_json: Json = False) -> None:
+    """List drafts and published versions."""
+    from mlm_assets.commands import publish as command
+
+    said = command.list_releases(_settings_of(home))
+    _print_json(said) if as_json else command.show_list(said, out)
+
+
+@app.command()
+def publish(
+    release: Annotated[str, typer.Argument(help="Release (YYYY-MM) whose draft is published.")],
+    reason: Annotated[str, typer.Option(help="Why; needed for every version but the first.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who; the user of this machine by default.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Verify the draft of a release and publish it; published files never change."""
+    from mlm_assets.commands import publish as command
+
+    said = command.publish(_settings_of(home), release, reason, by, complaints.print)
+    _print_json(said) if as_json else command.show(said, out)
+
+
+@app.command()
+def deposit(
+    release: Annotated[str, typer.Argument(help="Release (YYYY-MM); its newest published version is deposited.")],
+    into: Annotated[Path | None, typer.Option(help="Folder of the deposit; deposits/ in the home by default.")] = None,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="Fill a draft in the archive (token: MLM_ZENODO_TOKEN); never publishes.")
+    ] = False,
+    zenodo_url: Annotated[str, typer.Option(help="The archive.")] = "https://zenodo.org",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Write the folder that an archive takes of a published release, and fill a draft there."""
+    from mlm_assets.commands import deposit as command
+
+    said = command.deposit(_settings_of(home), release, into, zenodo_url if upload else None, complaints.print)
+    _print_json(said) if as_json else command.show(said, out)
+
+
+@app.command()
+def rebuild(
+    release: Annotated[str, typer.Argument(help="Release (YYYY-MM) whose newest published version is built again.")],
+    into: Annotated[Path | None, typer.Option(help="New folder that it is left in; none by default.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Build a published release again from the kept versions, without network, and compare every byte."""
+    from mlm_assets.commands import rebuild as command
+
+    said = command.rebuild(_settings_of(home), release, into, complaints.print)
+    _print_json(command.as_json(said)) if as_json else command.show(said, out)
+    if said.differences:
         raise typer.Exit(1)
 
 

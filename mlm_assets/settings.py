@@ -51,11 +51,14 @@ class Settings(BaseSettings):
     support_start: str = Field("2026-12", description="First of the 36 releases (YYYY-MM).")
 
     refresh_cron: str = Field("0 3 2 * *", description="When the monthly refresh starts (cron, UTC).")
+    refresh_retries: int = Field(3, ge=0, description="How often a refresh tries again when a service is away.")
+    refresh_retry_s: float = Field(900.0, ge=0, description="Pause before that; doubled each time.")
     recheck_share: float = Field(
         0.02, ge=0, le=1, description="Share of what a refresh took over unasked that is asked again as a sample."
     )
     allowed_licences: str = Field(
-        "CC0-1.0,CC-PDM-1.0,PD,CC-BY-*,CC-BY-SA-*,GFDL-*,FAL-1.3,OGL-*,Attribution",
+        "CC0-1.0,CC-PDM-1.0,PD,CC-BY-[0-9]*,CC-BY-SA-[0-9]*,GFDL-*,LAL-1.3,OGL-*,Attribution,"
+        "Copyrighted-Free-Use,No-Restrictions",
         description="Licences of pictures that may be published: SPDX identifiers or patterns, with commas.",
     )
     face_detector: str = Field("none", description="Detector of faces before publication: none, or centerface.")
@@ -132,6 +135,14 @@ class Settings(BaseSettings):
     def _month(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", value):
             raise ValueError(f"{value!r} is not a month; write it as 2026-12")
+        return value
+
+    @field_validator("refresh_cron")
+    @classmethod
+    def _cron(cls, value: str) -> str:
+        fields = value.split()
+        if len(fields) != 5 or not all(re.fullmatch(r"[0-9A-Za-z*,/#-]+", one) for one in fields):
+            raise ValueError(f"{value!r} is no cron line; write minute, hour, day, month, weekday: 0 3 2 * *")
         return value
 
     @field_validator("sparql_url", "wikipedia_url", "commons_url", "ui_url")

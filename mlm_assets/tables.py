@@ -86,9 +86,19 @@ IMAGE_STATUS: Final = {
     "too_many_pixels": "more pixels than max_file_pixels",
     "undecodable": "not a picture that can be decoded, on every try",
     "no_thumbnail": "Commons gives no thumbnail, or answered 4xx for it",
+    "taken_down": "taken back for good (`mlm takedown`): not asked for, not stored",
     "unavailable": "the service gave no usable answer after every retry",
     "quarantined": "set aside, because it breaks a rule (`mlm quarantine list`)",
 }
+
+
+FATES: Final = {
+    "merged": "it redirects to another item (owl:sameAs)",
+    "reclassed": "it is there, and an instance of none of the classes any more",
+    "deleted": "Wikidata holds nothing about it any more",
+    "unlisted": "it is there and has one of the classes, yet the listing did not bring it (edited meanwhile)",
+}
+"""What became of an item that a refresh does not list any more."""
 
 
 @dataclass(frozen=True)
@@ -294,6 +304,39 @@ CANDIDATES: Final = Table(
     ),
 )
 
+def _fact_property(*more: str) -> Column:
+    """Return the column that says what a fact is of; `more` are kinds of rows besides facts."""
+    return Column(
+        "property",
+        "VARCHAR",
+        ", ".join(("Property of Wikidata, or label, sitelink, version, modified, quarantined", *more)),
+        allowed=(
+            "P31",
+            "P625",
+            *IMAGE_PROPERTIES,
+            "P17",
+            "P1082",
+            "label",
+            "sitelink",
+            "version",
+            "modified",
+            "quarantined",
+            *more,
+        ),
+    )
+
+
+_FACT_DETAILS: Final = (
+    Column("lang", "VARCHAR", "Language of a label or article", nullable=True, allowed=LABEL_LANGUAGES),
+    Column("label", "VARCHAR", "English label of the class (P31)", nullable=True),
+    Column("country_code", "VARCHAR", "ISO 3166-1 code (P297) of the country (P17)", nullable=True),
+    Column("lat_deg", "DOUBLE", "Latitude of P625, WGS 84 if on Earth", nullable=True),
+    Column("lon_deg", "DOUBLE", "Longitude of P625", nullable=True),
+    Column("globe_qid", "VARCHAR", "Body that P625 lies on", nullable=True, pattern=QID_PATTERN),
+    Column("statement", "VARCHAR", "Local id of the P625 statement", nullable=True),
+    _answer_key(),
+)
+
 FACTS: Final = Table(
     "facts",
     "entities",
@@ -302,32 +345,9 @@ FACTS: Final = Table(
     ("qid", "property", "lang", "value", "statement", "country_code"),
     (
         _qid(sources=("candidates.qid",)),
-        Column(
-            "property",
-            "VARCHAR",
-            "Property of Wikidata, or label, sitelink, version, modified, quarantined",
-            allowed=(
-                "P31",
-                "P625",
-                *IMAGE_PROPERTIES,
-                "P17",
-                "P1082",
-                "label",
-                "sitelink",
-                "version",
-                "modified",
-                "quarantined",
-            ),
-        ),
+        _fact_property(),
         Column("value", "VARCHAR", "QID, file name, article title, label, number or time; WKT for P625"),
-        Column("lang", "VARCHAR", "Language of a label or article", nullable=True, allowed=LABEL_LANGUAGES),
-        Column("label", "VARCHAR", "English label of the class (P31)", nullable=True),
-        Column("country_code", "VARCHAR", "ISO 3166-1 code (P297) of the country (P17)", nullable=True),
-        Column("lat_deg", "DOUBLE", "Latitude of P625, WGS 84 if on Earth", nullable=True),
-        Column("lon_deg", "DOUBLE", "Longitude of P625", nullable=True),
-        Column("globe_qid", "VARCHAR", "Body that P625 lies on", nullable=True, pattern=QID_PATTERN),
-        Column("statement", "VARCHAR", "Local id of the P625 statement", nullable=True),
-        _answer_key(),
+        *_FACT_DETAILS,
     ),
     ("shard",),
     (
@@ -373,6 +393,99 @@ FACTS: Final = Table(
             broken=f"property = 'modified' AND NOT regexp_full_match(value, '{_TIME_PATTERN}')",
         ),
         Constraint("values_are_not_empty", "No value is empty", broken="value = ''"),
+    ),
+)
+
+ASKED: Final = "asked"
+LABEL_OF: Final = "label_of"
+CODE_OF: Final = "code_of"
+
+CHANGED_FACTS: Final = Table(
+    "changed_facts",
+    "entities",
+    "Facts of the items that are new or changed since the refresh before, asked for across shards, and the labels and "
+    "codes that the facts of all other items carry.",
+    "one value of one property of one item that was asked for, the note that it was, or a label or code",
+    ("qid", "property", "lang", "value", "statement", "country_code"),
+    (
+        _qid(sources=("candidates.qid", "facts.value")),
+        Column(
+            "shard",
+            "VARCHAR",
+            "Hash bucket of the item; null for labels and codes, which belong to classes and countries",
+            nullable=True,
+            sources=("candidates.shard",),
+            pattern="^[0-9a-f]{2,3}$",
+        ),
+        _fact_property(ASKED, LABEL_OF, CODE_OF),
+        Column(
+            "value",
+            "VARCHAR",
+            "As in facts; of asked the listed revision (or none), of label_of a label, of code_of an ISO code",
+        ),
+        *_FACT_DETAILS,
+    ),
+    constraints=(
+        Constraint(
+            "names_have_no_shard",
+            "Labels and codes belong to no shard, everything else to that of its item",
+            broken=f"(property IN ('{LABEL_OF}', '{CODE_OF}')) <> (shard IS NULL)",
+        ),
+        Constraint(
+            "asked_items_are_candidates",
+            "Every item that was asked for is a candidate of its shard",
+            sql="changed_facts_are_of_candidates",
+            needs=("candidates",),
+        ),
+        Constraint(
+            "facts_are_of_asked_items",
+            "Every fact is of an item that was asked for",
+            sql="changed_facts_were_asked",
+        ),
+    ),
+)
+
+DEPARTURES: Final = Table(
+    "departures",
+    "entities",
+    "Items that were candidates of an earlier release and are listed no more, and what became of them.",
+    "one item",
+    ("qid",),
+    (
+        _qid(sources=("candidates.qid",)),
+        Column("fate", "VARCHAR", "What became of it", allowed=tuple(FATES)),
+        Column(
+            "target_qid", "VARCHAR", "Item that it was merged into", nullable=True, pattern=QID_PATTERN
+        ),
+        Column("release", "VARCHAR", "First release without it", pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$"),
+        Column(
+            "revision",
+            "BIGINT",
+            "Revision at which it was listed last",
+            nullable=True,
+            sources=("candidates.revision",),
+            minimum=1,
+        ),
+        _answer_key(),
+    ),
+    constraints=(
+        Constraint(
+            "merged_items_have_a_target",
+            "An item was merged if and only if there is another item that it was merged into",
+            broken="(fate = 'merged') <> (target_qid IS NOT NULL) OR target_qid = qid",
+        ),
+        Constraint(
+            "no_candidate_departed",
+            "No item that is listed has departed",
+            sql="departures_are_not_listed",
+            needs=("candidates",),
+        ),
+        Constraint(
+            "departed_by_now",
+            "No item departed after this release",
+            broken="release > (SELECT release FROM parameters)",
+            parameters=("release",),
+        ),
     ),
 )
 
@@ -674,6 +787,7 @@ IMAGES: Final = Table(
         Column("licence_url", "VARCHAR", "Address of the licence", nullable=True),
         Column("author", "VARCHAR", "Author, as plain text", nullable=True),
         Column("credit", "VARCHAR", "Credit line, as plain text", nullable=True),
+        Column("deletion_reason", "VARCHAR", "Why Commons is about to delete the file, where it is", nullable=True),
         _answer_key(),
     ),
     ("shard",),
@@ -1560,6 +1674,8 @@ TABLES: Final[dict[str, Table]] = {
     for table in (
         SETTLEMENT_CLASSES,
         CANDIDATES,
+        CHANGED_FACTS,
+        DEPARTURES,
         FACTS,
         SETTLEMENTS,
         REJECTIONS,

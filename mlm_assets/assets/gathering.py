@@ -6,7 +6,7 @@ the lake holds already is not fetched again. What Commons says and what a pictur
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from mlm_assets.media.pictures import PictureError, square_rgb
 from mlm_assets.resources.commons import Commons, FileMetadata
 from mlm_assets.resources.failures import CorruptFile, FileMissing, FileTooLarge, HostDown, ShutOut
 from mlm_assets.resources.lake import Lake
+from mlm_assets.resources.takedowns import TAKEN_DOWN, FilesTakenDown, files_taken_down
 from mlm_assets.settings import Settings
 
 PICTURE_VERSION: Final = 1
@@ -24,6 +25,8 @@ SVG: Final = "image/svg+xml"
 DRAWABLE: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/tiff", "image/x-xcf", SVG})
 """Media types that Commons makes a raster thumbnail of and that are pictures (no PDF, DjVu, audio, video)."""
 
+FAILED_FOR_GOOD: Final = ("undecodable", "too_many_bytes", "too_many_pixels", "no_thumbnail")
+"""What stays as it is for as long as the file is the same and so are the limits: not tried again every month."""
 _METADATA_STATUS: Final = {"missing": "missing", "invalid": "invalid_name"}
 
 
@@ -35,20 +38,29 @@ def gather_images(
     *,
     is_replay: bool = False,
     progress: Callable[[int], None] = lambda _: None,
+    failed: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return for each name the fields of `images` that belong to the file: status, hash, path, licence, ...
 
-    `progress` is told how many names are done. In a replay pictures are made again from the stored downloads.
+    `failed` are files, by SHA-1, that could not be had before, with their status: they are not tried again. `progress`
+    is told how many names are done. In a replay pictures are made again from the stored downloads.
     """
-    metadata, unanswered = _metadata(names, commons, settings.files_batch)
+    taken_down = files_taken_down(lake)
+    wanted = [name for name in names if not taken_down.has_name(name)]
+    found, unanswered = _metadata(wanted, commons, settings.files_batch)
+    metadata = {name: one for name, one in found.items() if not _is_taken_down(one, taken_down)}
     distinct = {one.sha1: one for one in metadata.values() if _refusal(one, settings) is None}
-    gathered = {name: _record(one, _refusal(one, settings)) for name, one in metadata.items()}
+    gathered = {name: {"status": TAKEN_DOWN, "is_svg": False} for name in names}
+    gathered |= {name: _record(one, _refusal(one, settings)) for name, one in metadata.items()}
     gathered |= {name: {"status": "unavailable", "is_svg": False} for name in unanswered}
     progress(len(names) - len(distinct))
     outcomes: dict[str, dict[str, Any]] = {}
 
     def fetch(one: FileMetadata) -> tuple[str, dict[str, Any]]:
-        return str(one.sha1), _picture(one, commons, lake, settings, is_replay)
+        sha1 = str(one.sha1)
+        if failed and sha1 in failed:
+            return sha1, {"status": failed[sha1]}
+        return sha1, _picture(one, commons, lake, settings, is_replay)
 
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="files") as threads:
         for sha1, outcome in _as_done(threads, fetch, distinct.values()):
@@ -78,6 +90,11 @@ def _metadata(names: Sequence[str], commons: Commons, batch: int) -> tuple[dict[
         except (ServiceUnavailable, RequestRejected):
             unanswered += asked
     return found, unanswered
+
+
+def _is_taken_down(one: FileMetadata, taken_down: FilesTakenDown) -> bool:
+    """Tell whether a name led to a file that was taken down: by a redirect, or because it was uploaded anew."""
+    return taken_down.has_sha1(one.sha1) or (one.name is not None and taken_down.has_name(one.name))
 
 
 def _as_done(
@@ -164,5 +181,6 @@ def _record(one: FileMetadata, refusal: str | None) -> dict[str, Any]:
         "licence_url": one.licence_url,
         "author": one.author,
         "credit": one.credit,
+        "deletion_reason": one.deletion_reason,
         "answer_key": one.answer_key,
     }

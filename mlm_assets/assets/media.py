@@ -1,30 +1,29 @@
 """Group media: lead texts of the articles and pictures of the settlements (paper, 3.3.2)."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import dagster as dg
 
+from mlm_assets.assets.articles import gather_articles
 from mlm_assets.assets.entities import rows_of
-from mlm_assets.assets.gathering import gather_images
+from mlm_assets.assets.gathering import FAILED_FOR_GOOD, gather_images
 from mlm_assets.assets.reporting import Progress, counts_table
 from mlm_assets.assets.stage import FetchConfig, Stage, described
-from mlm_assets.errors import RequestRejected, ServiceUnavailable
 from mlm_assets.partitions import SHARDS, SHARDS_BY_LANGUAGE
-from mlm_assets.resources.failures import HostDown
 from mlm_assets.resources.services import MODE_TAG, CommonsResource, LakeResource, WikipediaResource
-from mlm_assets.resources.wikipedia import Wikipedia
 from mlm_assets.tables import IMAGE_STATUS, SUMMARY_STATUS
 
 WIKIPEDIA_POOL = "wikipedia"
 COMMONS_POOL = "commons"
-TEXT_LICENCE = "CC BY-SA 4.0"
-"""Licence of the text of all Wikipedias since June 2023 (Wikimedia Terms of Use, section 7)."""
+RECHECK_RULE: Final = "taken_over_texts_are_still_true"
+_RECHECK: Final = "Lead texts that were taken over unasked are what Wikipedia says today, of a sample asked again."
+_LIMITS: Final = ("max_file_bytes", "max_file_pixels", "thumb_width_px")
+"""Settings that decide whether a file can be had; where one changes, failed files are tried again."""
 
 
 @dg.asset(
-    **described("summaries", {"wikipedia"}),
+    **described("summaries", {"wikipedia"}, rules={RECHECK_RULE: _RECHECK}),
     pool=WIKIPEDIA_POOL,
     partitions_def=SHARDS_BY_LANGUAGE,
     deps=[
@@ -34,29 +33,43 @@ TEXT_LICENCE = "CC BY-SA 4.0"
 def summaries(
     context: dg.AssetExecutionContext, config: FetchConfig, lake: LakeResource, wikipedia: WikipediaResource
 ) -> Iterator[dg.MaterializeResult]:
-    """Ask one Wikipedia for the lead texts of the settlements of one shard, twenty titles a request."""
+    """Take over the lead texts of unchanged articles of one shard, and ask one Wikipedia for the others."""
     stage = Stage(context, lake)
     lang, shard = stage.partition.split("|")
     titles = _titles(stage.lake.read(stage.version("settlements", shard)), lang)
-    client = wikipedia.client(stage.transport(wikipedia, config))
-    progress = Progress(context.log.info, f"summaries {lang} of shard {shard}", len(titles))
+    basis = stage.basis(config, "summaries")
+    held = {row["requested_title"]: row for row in stage.lake.read(basis).to_pylist()} if basis is not None else {}
     wanted = sorted(set(titles.values()))
-    records = list(lead_text_records(client, lang, wanted, stage.settings.titles_batch, progress.advance))
-    by_title = {record.pop("_title"): record for record in records}
+    articles = gather_articles(
+        wikipedia.client(stage.transport(wikipedia, config)),
+        lang,
+        wanted,
+        held,
+        stage.settings,
+        ("summaries", stage.release, stage.partition),
+        Progress(context.log.info, f"summaries {lang} of shard {shard}", len(wanted)).advance,
+    )
     rows = rows_of(
         "summaries",
-        [{"qid": qid, "requested_title": title, **by_title[title]} for qid, title in titles.items()],
+        [{"qid": qid, "requested_title": title, **articles.records[title]} for qid, title in titles.items()],
     )
     per_status = _count(record["status"] for record in rows.select(["status"]).to_pylist())
     yield from stage.publish_one(
         "summaries",
         rows,
+        rules=[articles.recheck.rule(RECHECK_RULE, "articles")],
         n_unavailable=per_status.get("unavailable", 0),
-        metadata={"per_status": counts_table("status", per_status, SUMMARY_STATUS)},
+        metadata={
+            "per_status": counts_table("status", per_status, SUMMARY_STATUS),
+            "taken_over": articles.n_taken_over,
+            "asked": articles.n_asked,
+            "rechecked": articles.recheck.n_asked,
+            "differing": len(articles.recheck.differing),
+        },
     )
 
 
-@dg.asset(**described("images", {"commons"}), pool=COMMONS_POOL, partitions_def=SHARDS, deps=["settlements"])
+@dg.asset(**described("images", {"commons"}, "2"), pool=COMMONS_POOL, partitions_def=SHARDS, deps=["settlements"])
 def images(
     context: dg.AssetExecutionContext, config: FetchConfig, lake: LakeResource, commons: CommonsResource
 ) -> Iterator[dg.MaterializeResult]:
@@ -72,6 +85,7 @@ def images(
         stage.settings,
         is_replay=context.run.tags.get(MODE_TAG) == "replay",
         progress=progress.advance,
+        failed=_failed_for_good(stage, config),
     )
     rows = rows_of("images", _image_records(wanted.select(["qid", "images"]).to_pylist(), gathered))
     per_status = _count(record["status"] for record in rows.select(["status"]).to_pylist())
@@ -83,48 +97,20 @@ def images(
     )
 
 
-def lead_text_records(
-    client: Wikipedia, lang: str, titles: Sequence[str], batch: int, progress: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """Ask for lead texts, one request a batch, and yield the fields of `summaries` for each title.
-
-    Titles of a request that the service does not answer are `unavailable`; they are asked for again by the next run.
-    """
-    for start in range(0, len(titles), batch):
-        asked = titles[start : start + batch]
-        try:
-            yield from [_summary(lang, answer) for answer in client.lead_texts(lang, asked)]
-        except HostDown:
-            raise
-        except (ServiceUnavailable, RequestRejected):
-            yield from (_unavailable_summary(lang, title) for title in asked)
-        progress(len(asked))
+def _failed_for_good(stage: Stage, config: FetchConfig) -> dict[str, str]:
+    """Return the status of files, by SHA-1, that an earlier release could not have, under the limits of today."""
+    limits = {f"setting:{name}": str(stage.setting(name)) for name in _LIMITS}
+    basis = stage.basis(config, "images")
+    if basis is None or any(basis.inputs.get(name) != value for name, value in limits.items()):
+        return {}
+    rows = stage.lake.read(basis).select(["file_sha1", "status"]).to_pylist()
+    return {row["file_sha1"]: row["status"] for row in rows if row["file_sha1"] and row["status"] in FAILED_FOR_GOOD}
 
 
 def _titles(settlements: Any, lang: str) -> dict[str, str]:
     """Return the article title in `lang` of each settlement that has one."""
     pairs = zip(settlements["qid"].to_pylist(), settlements["sitelinks"].to_pylist(), strict=True)
     return {qid: title for qid, links in pairs for key, title in links if key == lang}
-
-
-def _summary(lang: str, answer: Any) -> dict[str, Any]:
-    text = answer.text if answer.status == "ok" else None
-    return {
-        "_title": answer.requested_title,
-        "lang": lang,
-        "title": answer.title,
-        "status": answer.status,
-        "text": text,
-        "text_sha256": hashlib.sha256(text.encode()).hexdigest() if text is not None else None,
-        "revision": answer.revision,
-        "is_redirect": answer.is_redirect,
-        "licence": TEXT_LICENCE if text is not None else None,
-        "answer_key": answer.answer_key,
-    }
-
-
-def _unavailable_summary(lang: str, title: str) -> dict[str, Any]:
-    return {"_title": title, "lang": lang, "status": "unavailable", "is_redirect": False}
 
 
 def _image_records(settlements: Sequence[dict[str, Any]], gathered: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

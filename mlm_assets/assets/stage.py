@@ -27,8 +27,8 @@ from mlm_assets.ml.recipe import Recipe, load_recipe
 from mlm_assets.releases import release_window
 from mlm_assets.resources import quarantine
 from mlm_assets.resources.http import Transport
-from mlm_assets.resources.lake import Accepted, Lake, Version, utc_now
-from mlm_assets.resources.services import LakeResource, WikimediaResource, run_release
+from mlm_assets.resources.lake import BASIS, EARLIER, Accepted, Lake, Version, utc_now
+from mlm_assets.resources.services import FULL_TAG, MODE_TAG, LakeResource, WikimediaResource, run_release
 from mlm_assets.settings import SERVICES, Settings
 from mlm_assets.tables import TABLES
 
@@ -45,6 +45,8 @@ class FetchConfig(dg.Config):
 
     refetch: bool = False
     """Ask again even where this release's answer is stored. Answers replace the stored ones."""
+    full: bool = False
+    """Take nothing over from earlier releases (docs/refresh.md); so do runs with the tag `mlm/full`."""
 
 
 PARAMETERS = ("base_class", "hops", "t_min", "t_max", "quota_total")
@@ -145,6 +147,7 @@ class Stage:
         self._parameters: dict[str, Any] = {name: getattr(self.settings, name) for name in PARAMETERS}
         self._context = context
         self._tags = context.run.tags
+        self._tables = names
         self._asked: tuple[Transport, Counter[str], Counter[str]] | None = None
         self._started = time.monotonic()
 
@@ -170,6 +173,50 @@ class Stage:
         transport = resource.transport(self._tags, config.refetch)
         self._asked = transport, Counter(transport.requests), Counter(transport.bytes)
         return transport
+
+    def basis(
+        self, config: FetchConfig, name: str, partition: str | None = None, as_in: Accepted | None = None
+    ) -> Accepted | None:
+        """Return the version that rows may be taken over from, and record it; None where all has to be asked for.
+
+        It is the one accepted last for an earlier release, never one of the same release, so that whoever makes a
+        release again asks the same questions; and only if it was made by today's code. `partition` is by default the
+        one that is materialised. With `as_in`, that version must have been made with the same basis. A replay takes
+        over where the release did when it was made.
+        """
+        where = self.partition if partition is None else partition
+        key = f"{BASIS}{name}/{where}"
+        if config.full or FULL_TAG in self._tags or not self._took_over(key):
+            return None
+        found = self._last_before(name, where)
+        if found is None or found.code_version != CODE_VERSIONS[name] or not self.lake.exists(found.path):
+            return None
+        if as_in is not None and as_in.inputs.get(key) != found.version:
+            return None
+        self._inputs[key] = found.version
+        return found
+
+    def earlier(self, name: str) -> Accepted | None:
+        """Return the version accepted last for an earlier release, and record it; a full refresh looks at it too."""
+        found = self._last_before(name, self.partition)
+        if found is not None:
+            self._inputs[f"{EARLIER}{name}/{self.partition}"] = found.version
+        return found
+
+    def compared_with(self, version: Version) -> None:
+        """Record a version of an earlier release that the result is compared with."""
+        self._inputs[f"{EARLIER}{version.table}/{version.partition}"] = version.version
+
+    def _last_before(self, name: str, partition: str) -> Accepted | None:
+        earlier = [one for one in self.lake.history(name, partition) if one.release < self.release]
+        return earlier[-1] if earlier else None
+
+    def _took_over(self, key: str) -> bool:
+        """Tell whether the version of this release took rows over, where it is replayed; else that it may."""
+        if self._tags.get(MODE_TAG) != "replay":
+            return True
+        made = [one for one in self.lake.history(self._tables[0], self.partition) if one.release == self.release]
+        return all(key in one.inputs for one in made)
 
     def setting(self, name: str) -> Any:
         """Return a setting and record that its value decided the result."""
@@ -343,9 +390,14 @@ def _has_recheck(context: dg.AssetExecutionContext, name: str) -> bool:
     )
 
 
-def is_current(lake: Lake, settings: Settings, name: str, partition: str, release: str | None) -> bool:
+def is_current(
+    lake: Lake, settings: Settings, name: str, partition: str, release: str | None, *, is_full: bool = False
+) -> bool:
     """Tell whether the accepted version needs no new materialisation: made for `release` (None: for any), by today's
-    code, from the inputs that are accepted now and the settings of now, and with nothing that a service still owes."""
+    code, from the inputs that are accepted now and the settings of now, and with nothing that a service still owes.
+
+    With `is_full`, one that took rows over from an earlier release is not what is wanted either.
+    """
     accepted = lake.accepted(name, partition)
     if accepted is None or accepted.n_unavailable or accepted.code_version != CODE_VERSIONS[name]:
         return False
@@ -353,10 +405,14 @@ def is_current(lake: Lake, settings: Settings, name: str, partition: str, releas
         return False
     if release is not None and accepted.release != release:
         return False
+    if is_full and any(key.startswith(BASIS) for key in accepted.inputs):
+        return False
     return all(_is_same(lake, settings, key, value) for key, value in accepted.inputs.items())
 
 
 def _is_same(lake: Lake, settings: Settings, key: str, value: str) -> bool:
+    if key.startswith((BASIS, EARLIER)):  # of an earlier release, which this one does not follow any more
+        return True
     if key.startswith("setting:"):
         return str(getattr(settings, key.removeprefix("setting:"))) == value
     if key.startswith(_RECIPE):

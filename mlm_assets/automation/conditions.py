@@ -5,7 +5,7 @@ from typing import Final
 import dagster as dg
 
 from mlm_assets.checks.verdicts import ACCEPTED_CHECK
-from mlm_assets.tables import TABLES
+from mlm_assets.tables import BENCHMARKS, RELEASE_DIFF, TABLES
 
 _Condition = dg.AutomationCondition
 
@@ -60,4 +60,36 @@ JUDGE_NEW_MODELS: Final = (
     & ~_Condition.any_deps_match(_Condition.will_be_requested()).ignore(MODELS)
 ).with_label("judge_new_models")
 """Judge when models were, or are about to be, trained; a new dataset alone would be judged with the models of the old.
+"""
+
+_BENCHMARKS: Final = dg.AssetSelection.assets(*(table.name.split("/") for table in BENCHMARKS))
+_DIFF: Final = dg.AssetSelection.assets(RELEASE_DIFF.name)
+
+_WAITS_FOR_ITS_BENCHMARK: Final = _Condition.any_deps_match(
+    _Condition.any_deps_match(_Condition.newly_updated()).since(
+        _Condition.newly_updated() | _Condition.newly_requested() | _Condition.initial_evaluation()
+    )
+).allow(_BENCHMARKS)
+"""A benchmark is older than its dataset or models, and nobody has asked for a new one yet."""
+_LEFT_OUT: Final = (
+    _Condition.newly_requested().since(_Condition.newly_updated() | _Condition.initial_evaluation())
+    & ~_Condition.execution_failed()
+).with_label("left_out")
+"""A benchmark that was asked for and ended well without a result: the variant is too small to be trained on."""
+
+DRAFT_THE_RELEASE: Final = (
+    _Condition.any_deps_updated().since_last_handled()
+    & ~_Condition.in_progress()
+    & ~_Condition.any_deps_in_progress()
+    & ~_Condition.any_deps_match(_Condition.will_be_requested()).ignore(_DIFF)
+    & ~_Condition.any_deps_match(_Condition.missing() & ~_Condition.will_be_requested()).ignore(_BENCHMARKS)
+    & ~_Condition.any_deps_match(_Condition.missing() & ~_LEFT_OUT).allow(_BENCHMARKS)
+    & ~_WAITS_FOR_ITS_BENCHMARK
+    & ~_Condition.any_deps_match(
+        _Condition.any_checks_match(_Condition.check_failed() | _Condition.in_progress()).allow(ACCEPTED)
+    )
+).with_label("draft_the_release")
+"""Draft when datasets and benchmarks of the release are there and belong together, and again when they changed.
+
+Nothing that it is made of is missing, running, blocked, or about to be made again. The diff is made in the same run.
 """

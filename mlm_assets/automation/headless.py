@@ -6,27 +6,40 @@ alone, which is how a run that was killed goes on where it stopped.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from dagster import DagsterInstance, ExecuteInProcessResult
 
+from mlm_assets.assets.diffs import NAME as DIFF
+from mlm_assets.assets.diffs import is_diff_current
+from mlm_assets.assets.provenance import OPTIONAL
 from mlm_assets.assets.refresh import partitions_of
+from mlm_assets.assets.releases import NAME as FILES
 from mlm_assets.assets.reporting import asset_key
 from mlm_assets.assets.stage import is_current
-from mlm_assets.errors import BlockedByCheck, MlmError
+from mlm_assets.errors import BlockedByCheck, MlmError, ServiceUnavailable
 from mlm_assets.ml.layout import MODEL_FILE, benchmark_file, model_folder
 from mlm_assets.ml.recipe import TASKS
+from mlm_assets.release.diff.files import DIFF_FILES, diff_folder
 from mlm_assets.release.layout import dataset_folder, n_image_files
+from mlm_assets.release.manifest import MANIFEST_FILE
+from mlm_assets.release.publication import Releases
 from mlm_assets.resources.lake import Lake
-from mlm_assets.resources.services import MODE_TAG, RELEASE_TAG, Mode
+from mlm_assets.resources.services import FULL_TAG, MODE_TAG, RELEASE_TAG, Mode
 from mlm_assets.settings import Settings
 from mlm_assets.tables import TRAINED_VARIANTS, VARIANTS
 
-TARGETS: Final = ("candidates", "facts", "media", "refresh", "datasets", "features", "models")
+TARGETS: Final = ("candidates", "facts", "media", "refresh", "datasets", "features", "models", "release")
+LEARNT: Final = ("features", "models")
+"""Targets that a release of datasets alone leaves out."""
+RELEASE_TABLES: Final = ("attribution", DIFF, FILES)
+"""What `prepare_release` makes, in order; a retry is one of them."""
 QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_HEADLESS: Final = {"mlm/headless": "true", "dagster/max_retries": "0"}
+"""A run of ours that was killed is not started again by the daemon: the walk that it was a step of goes on itself."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +67,13 @@ class Step:
     """What blocked it, where a check did; readers keep what they had."""
 
 
-def legs(release: str, target: str = "datasets") -> list[Leg]:
-    """Return the legs of the walk up to `target`, in order."""
+def legs(release: str, target: str = "datasets", *, without_models: bool = False) -> list[Leg]:
+    """Return the legs of the walk up to `target`, in order; without features and models for datasets alone."""
     shards = tuple(partitions_of("facts"))
     found = [
-        Leg("candidates", "list_candidates", ("settlement_classes", "candidates"), ("",)),
+        Leg(
+            "candidates", "list_candidates", ("settlement_classes", "candidates", "changed_facts", "departures"), ("",)
+        ),
         Leg("facts", "refresh_entities", ("facts", "settlements", "rejections"), shards),
         Leg("media", "refresh_summaries", ("summaries",), tuple(partitions_of("summaries"))),
         Leg("media", "refresh_images", ("images",), shards),
@@ -73,8 +88,10 @@ def legs(release: str, target: str = "datasets") -> list[Leg]:
         Leg("features", "compute_text_features", ("text_features",), tuple(partitions_of("text_features"))),
         Leg("features", "compute_class_features", ("class_features",), ("",)),
         *model_legs(release),
+        *(Leg("release", "prepare_release", (name,), (release,), True) for name in RELEASE_TABLES),
     ]
-    return [leg for leg in found if TARGETS.index(leg.target) <= TARGETS.index(target)]
+    left_out = LEARNT if without_models else ()
+    return [leg for leg in found if leg.target not in left_out and TARGETS.index(leg.target) <= TARGETS.index(target)]
 
 
 def model_legs(release: str, variants: Sequence[str] = TRAINED_VARIANTS, tasks: Sequence[str] = TASKS) -> list[Leg]:
@@ -90,8 +107,16 @@ def model_legs(release: str, variants: Sequence[str] = TRAINED_VARIANTS, tasks: 
 class Walk:
     """A headless run of one release."""
 
-    def __init__(self, settings: Settings, lake: Lake, instance: DagsterInstance, release: str, mode: Mode) -> None:
-        """Prepare to walk; `mode` "replay" makes everything again from stored answers."""
+    def __init__(
+        self,
+        settings: Settings,
+        lake: Lake,
+        instance: DagsterInstance,
+        release: str,
+        mode: Mode,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare to walk; `mode` "replay" makes everything again from stored answers. Runs are tagged with `tags`."""
         from mlm_assets.definitions import defs
 
         if len(partitions_of("facts")) != settings.shards:
@@ -100,7 +125,7 @@ class Walk:
                 f"than {settings.home} ({settings.shards}). Start a new process."
             )
         self._settings, self._lake, self._instance = settings, lake, instance
-        self._release, self._mode = release, mode
+        self._release, self._mode, self._tags = release, mode, dict(tags or {})
         self._defs = defs
 
     def steps(self, walked: Sequence[Leg], say: Callable[[str], Any]) -> Iterator[Step]:
@@ -132,12 +157,25 @@ class Walk:
 
     def is_done(self, leg: Leg, partition: str) -> bool:
         """Tell whether nothing is left to do for a partition of a leg."""
-        if not all(is_current(self._lake, self._settings, table, partition, self._release) for table in leg.tables):
+        is_full = FULL_TAG in self._tags
+        for table in leg.tables:
+            if not is_current(self._lake, self._settings, table, partition, self._release, is_full=is_full):
+                return False
+        if DIFF in leg.tables and not is_diff_current(self._lake, self._settings, partition):
+            return False
+        if FILES in leg.tables and not self._is_drafted(partition):
             return False
         variants = [table for table in leg.tables if table in VARIANTS]
         return all(self._is_whole(partition, name) for name in variants) and all(
             (self._settings.home / file).is_file() for table in leg.tables for file in written_files(table, partition)
         )
+
+    def _is_drafted(self, release: str) -> bool:
+        """Tell whether a release is drafted or published with all that there is of it by now, models too."""
+        drafted, releases = self._lake.require(FILES, release), Releases(self._settings.home, release)
+        has_folder = (releases.draft / MANIFEST_FILE).is_file() or releases.newest() is not None
+        there = [name for name in OPTIONAL if self._lake.accepted(name, release) is not None]
+        return has_folder and all(f"{name}/{release}" in drafted.inputs for name in there)
 
     def _is_whole(self, release: str, variant: str) -> bool:
         """Tell whether the folder of a variant has its records and all of its images."""
@@ -153,7 +191,7 @@ class Walk:
             instance=self._instance,
             partition_key=partition or None,
             asset_selection=[asset_key(table) for table in leg.tables] if leg.is_part else None,
-            tags={RELEASE_TAG: self._release, MODE_TAG: self._mode, "mlm/headless": "true"},
+            tags={RELEASE_TAG: self._release, MODE_TAG: self._mode, **_HEADLESS, **self._tags},
             run_config=QUIET,
             raise_on_error=False,
         )
@@ -162,8 +200,17 @@ class Walk:
         return _skipped(result)
 
 
+def pinned_settings(lake: Lake, release: str) -> dict[str, str]:
+    """Return the settings that the manifest of a release pins, where it was made before; they stay what they were."""
+    accepted = lake.accepted("refresh", release)
+    inputs = accepted.inputs if accepted is not None else {}
+    return {key.removeprefix("setting:"): value for key, value in inputs.items() if key.startswith("setting:")}
+
+
 def written_files(table: str, partition: str) -> list[Path]:
     """Return the files, below the home, that come with a version of a table."""
+    if table == DIFF:
+        return [diff_folder(Path(), partition) / name for name in DIFF_FILES]
     variant, _, name = table.rpartition("/")
     if name == "benchmark":
         return [benchmark_file(Path(), partition, variant)]
@@ -196,7 +243,8 @@ def _failure(leg: Leg, partition: str, result: ExecuteInProcessResult) -> MlmErr
     kind, sentence = _error(result)
     if kind == BlockedByCheck.__name__:
         return BlockedByCheck(f"{where} is blocked by a check: {sentence}")
-    return MlmError(f"{where} failed: {sentence}")
+    is_service = kind in {one.__name__ for one in _below(ServiceUnavailable)}
+    return (ServiceUnavailable if is_service else MlmError)(f"{where} failed: {sentence}")
 
 
 def error_of(result: ExecuteInProcessResult) -> MlmError:

@@ -20,8 +20,10 @@ from mlm_assets.settings import SETTINGS_FILE, Settings, read_home_settings, use
 from mlm_assets.shipped import shipped_file
 
 DAGSTER_FILE: Final = "dagster.yaml"
-POOLS: Final = {"wikidata": 1, "wikipedia": 1, "commons": 1, "gpu": 1}
-"""Steps that may run at once, per pool. Each service is asked by one step at a time; the GPU trains one model."""
+REFRESH_POOL: Final = "refresh"
+POOLS: Final = {"wikidata": 1, "wikipedia": 1, "commons": 1, "gpu": 1, REFRESH_POOL: 1}
+"""Steps that may run at once, per pool. Each service is asked by one step at a time; the GPU trains one model; a second
+refresh waits for the first."""
 
 _STARTED: Final = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
@@ -109,17 +111,23 @@ def set_pools(instance: DagsterInstance) -> None:
 def end_dead_runs(instance: DagsterInstance) -> list[str]:
     """Fail the runs whose process is gone, free their slots in pools, and return their ids."""
     ended = []
-    for record in instance.get_run_records(RunsFilter(statuses=_STARTED)):
-        run = record.dagster_run
-        pid = _process_of(instance, run)
-        if pid is None or _is_alive(pid, record):
-            continue
+    for run, pid in dead_runs(instance):
         instance.report_run_failed(
             run, f"The process of this run (pid {pid}) is gone; it was killed or the machine went down."
         )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         ended.append(run.run_id)
     return ended
+
+
+def dead_runs(instance: DagsterInstance) -> list[tuple[DagsterRun, int]]:
+    """Return the runs that count as started and whose process is gone, with its number."""
+    found = []
+    for record in instance.get_run_records(RunsFilter(statuses=_STARTED)):
+        pid = _process_of(instance, record.dagster_run)
+        if pid is not None and not _is_alive(pid, record):
+            found.append((record.dagster_run, pid))
+    return found
 
 
 def empty_home(home: Path) -> None:

@@ -21,8 +21,8 @@ def _job(name: str, selection: Sequence[str], description: str) -> UnresolvedAss
 
 LIST_CANDIDATES: Final = _job(
     "list_candidates",
-    selection=["settlement_classes", "candidates"],
-    description="Class list and candidates: what there is to look at.",
+    selection=["settlement_classes", "candidates", "changed_facts", "departures"],
+    description="Class list and candidates: what there is to look at, what changed, and who is not there any more.",
 )
 REFRESH_ENTITIES: Final = _job(
     "refresh_entities",
@@ -69,6 +69,11 @@ TRAIN_MODELS: Final = _job(
     selection=[table.name for table in (*MODELS, *BENCHMARKS)],
     description="The six models of a release, one after the other, and the two benchmarks.",
 )
+PREPARE_RELEASE: Final = _job(
+    "prepare_release",
+    selection=["attribution", "release_diff", "release_files"],
+    description="Rights, what changed since the release before, and the drafted folder of a release.",
+)
 
 JOBS: Final = (
     LIST_CANDIDATES,
@@ -81,4 +86,5 @@ JOBS: Final = (
     COMPUTE_TEXT_FEATURES,
     COMPUTE_CLASS_FEATURES,
     TRAIN_MODELS,
+    PREPARE_RELEASE,
 )

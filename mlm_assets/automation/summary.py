@@ -1,10 +1,51 @@
 """The counts and checks of a release, as `run_summary.json` and the command line give them."""
 
-from typing import Any
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
 from mlm_assets.checks.verdicts import ACCEPTED_CHECK
+from mlm_assets.resources.catalogue import write_catalogue
 from mlm_assets.resources.lake import Lake, Version
+from mlm_assets.resources.services import Mode, shared_transport
+from mlm_assets.settings import SERVICES, Settings
 from mlm_assets.tables import LANGUAGES, TABLES, VARIANTS
+
+SUMMARY_FILE: Final = "run_summary.json"
+
+
+def sum_up(settings: Settings, lake: Lake, mode: Mode) -> dict[str, Any]:
+    """Write the catalogue and the summary of a walk that ended, one way or the other; return the summary.
+
+    `settings.release` is the release; requests and bytes are those of this process.
+    """
+    release = str(settings.release)
+    transport = shared_transport(settings, lake.url, release, mode)
+    summary = {
+        "release": release,
+        "counts": counts_of(lake, release),
+        "requests": {service: transport.requests[service] for service in SERVICES},
+        "bytes": {service: transport.bytes[service] for service in SERVICES},
+        "requests_by_kind": _by_kind(transport.purposes),
+        "checks": checks_of(lake, release),
+    }
+    write_catalogue(lake, settings.home)
+    _write_summary(settings.home, summary)
+    return summary
+
+
+def _by_kind(purposes: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Return how many requests were sent to each service for which purpose."""
+    return {
+        service: {purpose: n for (of, purpose), n in sorted(purposes.items()) if of == service} for service in SERVICES
+    }
+
+
+def _write_summary(home: Path, summary: dict[str, Any]) -> None:
+    temporary = home / f".tmp-{SUMMARY_FILE}"
+    temporary.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    temporary.replace(home / SUMMARY_FILE)
 
 
 def counts_of(lake: Lake, release: str) -> dict[str, Any]:

@@ -21,8 +21,8 @@ WORLD_FILE: Final = "world.json"
 class World:
     """Where data comes from: at most one of `generate`, `folder` and `endpoint`; none means the settings' endpoints.
 
-    `month` is how many months a generated world has moved forward; `faults` and `tamper` are what a local one does
-    wrong.
+    `month` is how many months a generated world has moved forward, `rate` the share of it that is edited in each (None:
+    each month draws its own); `faults` and `tamper` are what a local one does wrong.
     """
 
     generate: int | None = None
@@ -32,6 +32,7 @@ class World:
     faults: str | None = None
     month: int = 0
     tamper: str | None = None
+    rate: float | None = None
 
     def check(self) -> None:
         """Check the combination before anything is written.
@@ -53,11 +54,16 @@ class World:
             raise Refused("--faults misbehaves on a local world; give --generate or --world with it.")
         if self.tamper is not None and not self.is_local:
             raise Refused("--tamper spoils a local world; give --generate or --world with it.")
+        self._check_history()
+        self._check_local()
+
+    def _check_history(self) -> None:
         if self.month and self.generate is None:
             raise Refused("--month moves a generated world forward; give --generate with it.")
+        if self.rate is not None and self.generate is None:
+            raise Refused("--rate is the share of a generated world that is edited; give --generate with it.")
         if self.month < 0:
             raise Refused("--month counts months after 2026-12, from 0.")
-        self._check_local()
 
     def _check_local(self) -> None:
         if self.folder is not None:
@@ -84,7 +90,10 @@ class World:
     def keep(self, home: Path, source: str) -> None:
         """Write to the home which source it was made from, and which local world the UI can serve for it."""
         folder = str(self.folder.absolute()) if self.folder else None
-        said = {"source": source, "generate": self.generate, "seed": self.seed, "month": self.month, "folder": folder}
+        said = {
+            "source": source, "generate": self.generate, "seed": self.seed, "month": self.month, "rate": self.rate,
+            "folder": folder,
+        }  # fmt: skip
         (home / WORLD_FILE).write_text(json.dumps(said) + "\n", "utf-8")
 
 
@@ -146,7 +155,7 @@ def kept_world(home: Path) -> World:
     """
     said = _kept(home)
     folder = Path(said["folder"]) if said.get("folder") else None
-    return World(said.get("generate"), said.get("seed", 1), folder, month=said.get("month", 0))
+    return World(said.get("generate"), said.get("seed", 1), folder, month=said.get("month", 0), rate=said.get("rate"))
 
 
 def service_urls(base: str) -> dict[str, str]:
@@ -181,6 +190,7 @@ def local_services(world: World) -> Iterator[dict[str, str]]:
         world=world.folder,
         faults=world.faults,
         month=world.month,
+        rate=world.rate,
         tamper=world.tamper,
     ) as base:
         urls = service_urls(base)

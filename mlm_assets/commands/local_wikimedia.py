@@ -21,7 +21,7 @@ def serve_world(world: World, host: str, port: int, console: Console) -> None:
     if world.folder is not None:
         made = load_world(world.folder)
     else:
-        made = generate_world(world.generate or 0, world.seed, world.month)
+        made = generate_world(world.generate or 0, world.seed, world.month, world.rate)
 
     def ready(base: str) -> None:
         console.print(f"Local Wikimedia at {base}   requests so far: {base}/_stats")

@@ -1,17 +1,13 @@
 """`mlm run`: bring a release up to date, headless, and say what came of it."""
 
-import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -29,13 +25,12 @@ from mlm_assets.commands.models import show_benchmark
 from mlm_assets.commands.targets import Target
 from mlm_assets.errors import Refused
 from mlm_assets.ml.recipe import load_recipe
+from mlm_assets.release.publication import Releases
 from mlm_assets.releases import check_release, open_release
-from mlm_assets.resources.lake import Lake, open_lake
-from mlm_assets.resources.services import Mode
-from mlm_assets.settings import SERVICES, Settings, load_settings, use_home
+from mlm_assets.resources.lake import open_lake
+from mlm_assets.resources.services import FULL_TAG, Mode
+from mlm_assets.settings import Settings, load_settings, use_home
 from mlm_assets.tables import TRAINED_VARIANTS
-
-SUMMARY_FILE = "run_summary.json"
 
 
 @dataclass(frozen=True)
@@ -50,6 +45,10 @@ class RunRequest:
     is_fresh: bool
     kept: dict[str, Any]
     """Settings given as arguments, which the home keeps: shards, t_min, t_max, quota_total."""
+    is_full: bool = False
+    """Whether nothing is taken over from earlier releases."""
+    without_models: bool = False
+    """Whether features and models are left out."""
 
 
 def run(request: RunRequest, console: Console) -> dict[str, Any]:
@@ -61,6 +60,7 @@ def run(request: RunRequest, console: Console) -> dict[str, Any]:
         MlmError: a step failed.
     """
     from mlm_assets.automation.instance import empty_home, keep_settings, make_home
+    from mlm_assets.automation.run_lock import only_run
 
     settings = _checked_settings(request)
     # The world is opened before the home is touched: one that cannot be read is refused, and nothing was written.
@@ -69,7 +69,7 @@ def run(request: RunRequest, console: Console) -> dict[str, Any]:
         if not request.is_fresh and request.mode != "replay":
             check_source(settings.home, source)
         make_home(settings.home)
-        with _only_run(settings.home):
+        with only_run(settings.home, f"mlm run --release {settings.release} --to {request.target}"):
             if request.is_fresh:
                 empty_home(settings.home)
                 make_home(settings.home)
@@ -91,10 +91,9 @@ def _effective(request: RunRequest, settings: Settings, urls: dict[str, str]) ->
 
     A release that was made before keeps the parameters that it was made with; only an argument changes them.
     """
-    lake = open_lake(settings)
-    pinned = lake.accepted("refresh", str(settings.release))
-    inputs = pinned.inputs if pinned is not None else {}
-    was = {key.removeprefix("setting:"): value for key, value in inputs.items() if key.startswith("setting:")}
+    from mlm_assets.automation.headless import pinned_settings
+
+    was = pinned_settings(open_lake(settings), str(settings.release))
     said = {**was, **_given(request), **urls, "release": settings.release}
     os.environ.update({f"MLM_{name.upper()}": str(value) for name, value in said.items()})
     return load_settings(request.home, **said)
@@ -113,68 +112,47 @@ def _checked_settings(request: RunRequest) -> Settings:
     if not request.world.is_local and request.mode != "replay":
         require_contacts(settings)
     load_recipe(settings.recipe)
+    if request.without_models and request.target != Target.RELEASE:
+        raise Refused(f"--without-models goes with --to release, not with --to {request.target}.")
     if settings.t_min > settings.t_max:
         raise Refused(f"--t-min {settings.t_min} is larger than --t-max {settings.t_max}; no cell could be kept.")
     return load_settings(request.home, is_fresh=request.is_fresh, **{**given, "release": release})
-
-
-@contextmanager
-def _only_run(home: Path) -> Iterator[None]:
-    """Hold the lock that one `mlm run` of a home holds; the kernel frees it when the process dies.
-
-    Raises:
-        Refused: another `mlm run` works in this home.
-    """
-    lock = FileLock(str(home / ".locks" / "run.lock"), timeout=0)
-    try:
-        with lock:
-            yield
-    except Timeout as error:
-        raise Refused(f"Another `mlm run` is at work in {home}. Wait for it, or choose another --home.") from error
 
 
 def _walk(request: RunRequest, settings: Settings, console: Console) -> dict[str, Any]:
     # Imported here: the partitions of the definitions are those of the home, which is known only now.
     from mlm_assets.automation.headless import Walk, legs
     from mlm_assets.automation.instance import open_instance
+    from mlm_assets.automation.summary import sum_up
 
     release = str(settings.release)
     lake = open_lake(settings)
     lake.clear_temporary()
     began = time.monotonic()
     with open_instance(settings) as instance:
-        walk = Walk(settings, lake, instance, release, request.mode)
+        tags = {FULL_TAG: "true"} if request.is_full else {}
+        walk = Walk(settings, lake, instance, release, request.mode, tags)
         try:
-            _show(walk, legs(release, request.target), console)
+            _show(walk, legs(release, request.target, without_models=request.without_models), console)
         finally:
             # Whatever ended the walk: what is there is summed up, and who has to know is told.
-            summary = _sum_up(request, settings, lake)
+            summary = sum_up(settings, lake, request.mode)
             tell(settings, lake, instance, release)
     _show_summary(summary, settings.home, time.monotonic() - began, console)
-    if request.target == Target.MODELS:
+    if request.target in (Target.MODELS, Target.RELEASE) and not request.without_models:
         for variant in TRAINED_VARIANTS:
             show_benchmark(settings.home, release, variant, console)
+    if request.target == Target.RELEASE:
+        _show_draft(settings, release, console)
     return summary
 
 
-def _sum_up(request: RunRequest, settings: Settings, lake: Lake) -> dict[str, Any]:
-    """Write the catalogue and the summary of a run that ended, one way or the other."""
-    from mlm_assets.automation.summary import checks_of, counts_of
-    from mlm_assets.resources.catalogue import write_catalogue
-    from mlm_assets.resources.services import shared_transport
-
-    release = str(settings.release)
-    transport = shared_transport(settings, lake.url, release, request.mode)
-    summary = {
-        "release": release,
-        "counts": counts_of(lake, release),
-        "requests": {service: transport.requests[service] for service in SERVICES},
-        "bytes": {service: transport.bytes[service] for service in SERVICES},
-        "checks": checks_of(lake, release),
-    }
-    write_catalogue(lake, settings.home)
-    _write_summary(settings.home, summary)
-    return summary
+def _show_draft(settings: Settings, release: str, console: Console) -> None:
+    releases = Releases(settings.home, release)
+    if releases.draft.is_dir():
+        console.print(f"Draft: {releases.draft}   publish it: mlm publish {release} --home {settings.home}")
+    elif (newest := releases.newest()) is not None:
+        console.print(f"Published: {newest}")
 
 
 def _show(walk: Any, walked: list[Any], console: Console) -> None:
@@ -194,12 +172,6 @@ def _show(walk: Any, walked: list[Any], console: Console) -> None:
                 console.print(f"{step.leg.tables[0]} is skipped: {step.skipped}")
     if n_current:
         console.print(f"{n_current} of {sum(len(leg.partitions) for leg in walked)} steps were up to date already.")
-
-
-def _write_summary(home: Path, summary: dict[str, Any]) -> None:
-    temporary = home / f".tmp-{SUMMARY_FILE}"
-    temporary.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    temporary.replace(home / SUMMARY_FILE)
 
 
 def _show_summary(summary: dict[str, Any], home: Path, duration_s: float, console: Console) -> None:
@@ -223,8 +195,10 @@ def _show_summary(summary: dict[str, Any], home: Path, duration_s: float, consol
     asked = Table(title="Requests", title_justify="left")
     for column in ("service", "requests", "MB"):
         asked.add_column(column, justify="left" if column == "service" else "right")
+    asked.add_column("of which", overflow="fold")
     for service, n in summary["requests"].items():
-        asked.add_row(service, f"{n:,}", f"{summary['bytes'][service] / 1e6:,.1f}")
+        kinds = summary["requests_by_kind"].get(service, {})
+        asked.add_row(service, f"{n:,}", f"{summary['bytes'][service] / 1e6:,.1f}", _pairs(kinds) if kinds else "")
     console.print(asked)
     console.print(_checks_line(summary["checks"]))
     console.print(f"Home: {home}   See it: mlm ui --home {home}")

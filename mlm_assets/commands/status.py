@@ -4,7 +4,7 @@ Made for the system's own cron too (`--exit-code`): a daemon that is dead cannot
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,18 +33,20 @@ def status(settings: Settings) -> dict[str, Any]:
     """
     require_home(settings)
     import mlm_assets.definitions  # noqa: F401 (fills the code versions that tell what is current)
+    from mlm_assets.automation.support import support_of
     from mlm_assets.commands.alerts import undelivered
     from mlm_assets.resources.lake import open_lake
 
     lake = open_lake(settings)
     tables = _tables(settings, lake)
-    runs, daemons, seen = _instance(settings, lake)
+    schedule, runs, daemons, seen = _instance(settings, lake)
     rejected = _rejected(lake, seen)
     waiting = undelivered(settings)
     urgent = [one for one in seen.problems if _needs_a_hand(one)]
     return {
         "home": str(settings.home),
         "tables": tables,
+        "support": {**support_of(settings, lake, datetime.now(UTC)).as_json(), **schedule},
         "runs": runs,
         "daemons": daemons,
         "rejected": rejected,
@@ -72,6 +74,7 @@ def show(said: dict[str, Any], console: Console) -> None:
             f"{row['rows']:,}", str(row["unavailable"] or ""), row["releases"][-1] if row["releases"] else "",
         )  # fmt: skip
     console.print(table)
+    _show_support(said["support"], console)
     console.print("runs: " + (", ".join(f"{name.lower()} {n}" for name, n in said["runs"].items()) or "none"))
     console.print("daemon: " + _daemon_words(said["daemons"]))
     for one in said["rejected"]:
@@ -80,6 +83,18 @@ def show(said: dict[str, Any], console: Console) -> None:
         console.print(f"  {warning}")
     for problem in said["problems"]:
         console.print(f"! {problem}")
+
+
+def _show_support(about: Mapping[str, Any], console: Console) -> None:
+    from mlm_assets.automation.support import lines
+
+    first, *rest = lines(about)
+    console.print(first)
+    for line in rest:
+        console.print(f"  {line}")
+    console.print("  schedule: " + ("running" if about["schedule"] else "stopped; `mlm ui` says how to start it"))
+    if about["busy"]:
+        console.print(f"  at work: {about['busy']}")
 
 
 def _tables(settings: Settings, lake: Lake) -> list[dict[str, Any]]:
@@ -104,18 +119,23 @@ def _tables(settings: Settings, lake: Lake) -> list[dict[str, Any]]:
     return tables
 
 
-def _instance(settings: Settings, lake: Lake) -> tuple[dict[str, int], list[dict[str, Any]], Look]:
-    """Return the status of the last 200 runs, how the daemons fare, and what is wrong; only looks, changes no run."""
+def _instance(settings: Settings, lake: Lake) -> tuple[dict[str, Any], dict[str, int], list[dict[str, Any]], Look]:
+    """Return how the schedule stands, the status of the last 200 runs, how the daemons fare, and what is wrong.
+
+    Only looks, changes no run.
+    """
     from dagster import DagsterInstance
     from sqlalchemy.exc import SQLAlchemyError
 
     from mlm_assets.automation.observed import observe
+    from mlm_assets.automation.schedules import busy_with, is_running
 
     use_home(settings.home)
     try:
         with DagsterInstance.get() as instance:
             runs = dict(Counter(run.status.value for run in instance.get_runs(limit=200)))
-            return runs, _daemons(instance), alerts_problems.look(settings, lake, observe(instance, settings))
+            schedule = {"schedule": is_running(instance, settings), "busy": busy_with(instance, settings)}
+            return schedule, runs, _daemons(instance), alerts_problems.look(settings, lake, observe(instance, settings))
     except SQLAlchemyError as error:
         raise MlmError(f"Dagster's database in {settings.home} cannot be read: {error.args[0]}") from error
 

@@ -13,6 +13,7 @@ class Target(StrEnum):
     DATASETS = "datasets"
     FEATURES = "features"
     MODELS = "models"
+    RELEASE = "release"
 
 
 class TaskName(StrEnum):

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 
+from dagster import DagsterInstance
 from rich.console import Console
 
 from mlm_assets.automation.instance import is_home
@@ -27,13 +28,14 @@ def serve_ui(settings: Settings, host: str, port: int, console: Console) -> int:
     from mlm_assets.automation.instance import make_home, open_instance
 
     make_home(settings.home)
-    with open_instance(settings):
-        pass
+    with open_instance(settings) as instance:
+        schedule = _schedule_words(instance, settings)
     workspace = shipped_file("workspace.yaml")
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port)]
     with local_services(kept_world(settings.home)):
         environment = {**os.environ, "MLM_HOME": str(settings.home), "DAGSTER_HOME": str(settings.home)}
         console.print(f"Dagster UI: http://{host}:{port}   home: {settings.home}   stop with Ctrl-C")
+        console.print(schedule)
         # Dagster's processes are ended with us, whether by Ctrl-C or by a supervisor's SIGTERM.
         # Where a shell started us in the background, SIGINT is ignored; they would inherit that and never stop.
         signal.signal(signal.SIGTERM, _interrupt)
@@ -47,6 +49,18 @@ def serve_ui(settings: Settings, host: str, port: int, console: Console) -> int:
                 return 0
             process.terminate()
             return process.wait()
+
+
+def _schedule_words(instance: DagsterInstance, settings: Settings) -> str:
+    """Return whether the monthly refresh comes by itself, and how that is changed."""
+    from mlm_assets.automation.schedules import SCHEDULE_NAME, is_running
+
+    if is_running(instance, settings):
+        return f"Monthly refresh: by itself ({settings.refresh_cron}, UTC); stop it under Automation, {SCHEDULE_NAME}."
+    return (
+        f"Monthly refresh: stopped. Start it in the UI under Automation, {SCHEDULE_NAME} (it then runs "
+        f"{settings.refresh_cron}, UTC); a home with MLM_CONTACT has it started."
+    )
 
 
 def _check_port(host: str, port: int) -> None:

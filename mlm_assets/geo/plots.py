@@ -129,6 +129,7 @@ def bars_png(
     title: str,
     reference: Sequence[float | None] | None = None,
     reference_label: str = "paper",
+    label: str = "this release",
 ) -> bytes:
     """Draw one horizontal bar a label, from top to bottom, with the reference's bar under it.
 
@@ -138,6 +139,7 @@ def bars_png(
         title: what is compared.
         reference: (n,) the figures to compare with; None where there is none for that label.
         reference_label: where the reference comes from.
+        label: where our figures come from.
 
     Raises:
         ValueError: the sequences differ in length.
@@ -151,7 +153,7 @@ def bars_png(
     height = 0.8 / rows_per_label
     shift = 0.0 if reference is None else height / 2
     at = np.arange(len(labels), dtype=np.float64)
-    _bars(axes, at - shift, values, height=height, colour=_OURS, label="this release")
+    _bars(axes, at - shift, values, height=height, colour=_OURS, label=label)
     if reference is not None:
         _bars(axes, at + shift, reference, height=height, colour=_THEIRS, label=reference_label)
         axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.0), ncols=2, frameon=False, fontsize=9, labelcolor=_INK)

@@ -18,6 +18,8 @@ from mlm_assets.resources.names import file_name, spaced
 SERVICE_OF: Final = {
     "settlement_classes": "sparql",
     "candidates": "sparql",
+    "changed_facts": "sparql",
+    "departures": "sparql",
     "facts": "sparql",
     "summaries": "action_api",
     "images": "action_api",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mlm_assets.errors import Refused
-from mlm_assets.resources.lake import Accepted, Lake, Version
+from mlm_assets.resources.lake import BASIS, EARLIER, Accepted, Lake, Version
 from mlm_assets.tables import DATASETS, MODELS, TABLES, TRAINED_VARIANTS
 
 _PARAMETERS: Final = ("setting:", "recipe:")
@@ -27,10 +27,12 @@ SQL_FILES: Final[dict[str, tuple[str, ...]]] = {
 FUNCTIONS: Final[dict[str, str]] = {
     "settlement_classes": "mlm_assets.assets.taxonomy.walk_down",
     "candidates": "mlm_assets.resources.wikidata.Wikidata.instances",
+    "changed_facts": "mlm_assets.assets.changes.changed_facts",
+    "departures": "mlm_assets.assets.changes.departures",
     "facts": "mlm_assets.resources.wikidata.Wikidata.facts",
     "settlements": "mlm_assets.assets.entities.country_rows",
     "rejections": "mlm_assets.assets.entities.settlements_and_rejections",
-    "summaries": "mlm_assets.assets.media.lead_text_records",
+    "summaries": "mlm_assets.assets.articles.gather_articles",
     "images": "mlm_assets.assets.gathering.gather_images",
     "refresh": "mlm_assets.assets.refresh.refresh",
     "eligible": "mlm_assets.identifiers.quota_rank",
@@ -103,7 +105,7 @@ def tables_of(inputs: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """Return (table, partition, version) of the table partitions among the inputs of a version."""
     found = []
     for name, version in inputs.items():
-        if not name.startswith(_PARAMETERS):
+        if not name.startswith((*_PARAMETERS, BASIS, EARLIER)):
             table, _, partition = name.rpartition("/")
             found.append((table, partition, version))
     return found

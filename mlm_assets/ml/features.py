@@ -235,6 +235,33 @@ class FeatureStore:
             np.savez(file, blocks=np.array(index.blocks, np.str_), keys=index.keys, block=index.block, row=index.row)
         index.n_indexed = len(index.blocks)
 
+    def without(self, keys: Keys) -> dict[str, tuple[str, Integers]]:
+        """Write every block that holds one of `keys` anew without them; `drop` removes the old ones.
+
+        Return, by the name of the old block, that of the new (empty where nothing is left) and the rows that were kept,
+        (n,), in their order. The same keys give the same blocks.
+        """
+        gone = _names(keys)
+        moved: dict[str, tuple[str, Integers]] = {}
+        with self._lock():
+            for block in self.blocks():
+                names = self._read_keys(block)
+                kept = np.flatnonzero(~np.isin(names, gone))
+                if len(kept) < len(names):
+                    vectors = np.ascontiguousarray(self.vectors(block)[kept])
+                    moved[block] = (self._write_block(names[kept], vectors) if len(kept) else "", kept)
+        return moved
+
+    def drop(self, blocks: Sequence[str]) -> None:
+        """Remove blocks for good, vectors before keys, with the index that knows them."""
+        with self._lock():
+            for block in blocks:
+                (self.folder / f"{block}.npy").unlink(missing_ok=True)
+                (self.folder / f"{block}{_KEYS}").unlink(missing_ok=True)
+            if blocks:
+                (self.folder / _INDEX).unlink(missing_ok=True)
+        self._index = _Index()
+
     def verify(self) -> list[Path]:
         """Read every block whole and return the files whose bytes are not those that they were named after."""
         wrong = []

@@ -39,8 +39,9 @@ from mlm_assets.ml.material import (
     untrainable,
 )
 from mlm_assets.ml.synthetic import synthetic_material
+from mlm_assets.release.formats import hdf5 as layout
 
-FILES: Final = ("train.h5", "val.h5", "test.h5")
+FILES: Final = layout.FILES
 """File of each split, in the order of `SPLITS`."""
 UNKNOWN_ENCODER: Final = "published"
 """Name of the encoder where a file does not say; the published ones do not."""
@@ -396,20 +397,16 @@ def _write_file(path: Path, material: Material, split: int, ids: list[int]) -> I
         for name in ("release", "variant", "image_encoder", "text_encoder"):
             file.attrs[name] = getattr(material, name)
         file.attrs["split"] = SPLITS[split]
-        file["ids"] = np.array([ids[item] for item in items], np.int64)
+        layout.write_ids(file, [ids[item] for item in items])
         for item in items.tolist():
-            for part, ending in _PARTS.items():
-                vectors: Ragged = getattr(material, part)
-                _write(file, f"{ids[item]}_{ending}", np.asarray(vectors.matrix[vectors.of(item)], np.float32))
-            onehot = np.zeros(material.n_cells, np.float32)
-            onehot[material.cells[item]] = 1
-            _write(file, f"{ids[item]}_onehot", onehot)
-            file[f"{ids[item]}_coordinates"] = np.array([material.lat_deg[item], material.lon_deg[item]], np.float64)
+            parts: dict[str, Ragged] = {part: getattr(material, part) for part in _PARTS}
+            images, texts, classes = (
+                np.asarray(vectors.matrix[vectors.of(item)], np.float32) for vectors in parts.values()
+            )
+            cell = (int(material.cells[item]), material.n_cells)
+            place = (float(material.lat_deg[item]), float(material.lon_deg[item]))
+            layout.write_entity(file, ids[item], images, texts, classes, cell, place)
             yield item
-
-
-def _write(file: Any, name: str, values: Floats) -> None:
-    file.create_dataset(name, data=values, chunks=values.shape, compression="gzip")
 
 
 def _with_lower_bits(matrix: Floats, rng: np.random.Generator) -> Floats:

@@ -96,3 +96,7 @@ class Frozen:
     """Per variant, gives the vectors of a split (train, validation, test) in the order of `rows`; empty without."""
     encoders: Mapping[str, str] = field(default_factory=dict)
     """Identity of the encoder per modality ("image", "text"), where there are vectors."""
+    formats: Sequence[str] = ()
+    """Names of the formats that are written (`release.formats.FORMATS`)."""
+    notes: Sequence[str] = ()
+    """What this release lacks and why, a sentence each: no models, no vectors."""

@@ -44,7 +44,7 @@ def write_dataset(store: FileStore, release: str, variant: str, rows: Any, say: 
     with store.new_file(f"{unfinished}/{variant}.json") as file:
         _write_json(file, rows)
     n_images = 0
-    for name, path in _image_files(rows):
+    for name, path in image_files(rows):
         try:
             store.link(path, f"{unfinished}/images/{name}")
         except FileNotFoundError as error:
@@ -80,25 +80,31 @@ def degrees(value: float) -> str:
 
 def n_image_files(rows: Any) -> int:
     """Return how many images the folder of a variant with these rows has."""
-    return sum(1 for _ in _image_files(rows))
+    return sum(1 for _ in image_files(rows))
+
+
+def json_parts(rows: Any) -> Iterator[str]:
+    """Yield the text of `<variant>.json` in parts, one record at a time."""
+    yield "["
+    for number, row in enumerate(_records(rows)):
+        yield ",\n" if number else "\n"
+        yield json.dumps(published_record(row), ensure_ascii=False)
+    yield "\n]\n"
+
+
+def image_files(rows: Any) -> Iterator[tuple[str, str]]:
+    """Yield name in the folder `images/` and path in the lake of every picture of a variant, in order."""
+    for batch in rows.select(["images"]).to_batches(max_chunksize=_BATCH_ROWS):
+        for row in batch.to_pylist():
+            for image in row["images"]:
+                yield image["name"], image["path"]
 
 
 def _write_json(file: Path, rows: Any) -> None:
     with file.open("w", encoding="utf-8", newline="\n") as out:
-        out.write("[")
-        for number, row in enumerate(_records(rows)):
-            out.write(",\n" if number else "\n")
-            out.write(json.dumps(published_record(row), ensure_ascii=False))
-        out.write("\n]\n")
+        out.writelines(json_parts(rows))
 
 
 def _records(rows: Any) -> Iterator[dict[str, Any]]:
     for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
         yield from batch.to_pylist()
-
-
-def _image_files(rows: Any) -> Iterator[tuple[str, str]]:
-    for batch in rows.select(["images"]).to_batches(max_chunksize=_BATCH_ROWS):
-        for row in batch.to_pylist():
-            for image in row["images"]:
-                yield image["name"], image["path"]

@@ -8,9 +8,11 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Final
 
 from mlm_assets.release.frozen import Frozen
+from mlm_assets.release.plain import plain
 
 MANIFEST_FILE: Final = "manifest.json"
 CHECKSUMS_FILE: Final = "SHA256SUMS"
@@ -37,6 +39,11 @@ class FileRecord:
     """One file of the release. `n_records` is the number of settlements (or rows) in it, None where that says nothing.
 
     `licence` is a key of `LICENCES`; `variant` and `split` are empty where a file belongs to several.
+
+    The pictures of a variant are hundreds of thousands of files: their folder has one record, of the format `images`,
+    whose `path` ends with a slash. There `n_records` is the number of files, `size_bytes` their sum, and `sha256` the
+    hash of their lines `<sha256>  <name>` sorted by name (`release.formats.files.folder_digest`). Each of them is a
+    line of SHA256SUMS.
     """
 
     path: str
@@ -63,6 +70,8 @@ def manifest_of(frozen: Frozen, files: Sequence[FileRecord], checks: Mapping[str
         "parameters": dict(frozen.parameters),
         "encoders": dict(frozen.encoders),
         "rights": dict(frozen.rights),
+        "formats": list(frozen.formats),
+        "notes": list(frozen.notes),
         "checks": dict(checks),
         "variants": {variant: figures(rows) for variant, rows in frozen.rows.items()},
         "withheld": withheld(frozen.attribution),
@@ -86,6 +95,7 @@ def figures(rows: Any) -> dict[str, Any]:
     languages: Counter[str] = Counter()
     countries: Counter[str] = Counter()
     licences: Counter[str] = Counter()
+    plain_of = cache(plain)
     classes: set[str] = set()
     cells: set[str] = set()
     columns = ["split", "summaries", "images", "class_labels", "country_code", "cell_token"]
@@ -98,7 +108,7 @@ def figures(rows: Any) -> dict[str, Any]:
             splits[row["split"]] += 1
             languages.update(summary["lang"] for summary in row["summaries"])
             countries[row["country_code"] or ""] += 1
-            licences.update(image["licence"] or "unknown" for image in row["images"])
+            licences.update(plain_of(image["licence"]) or "unknown" for image in row["images"])
             classes.update(row["class_labels"])
             cells.update([row["cell_token"]] if row["cell_token"] else [])
     totals = {name: entities[name] for name in ("entities", "images", "summaries", "entities_without_image")}

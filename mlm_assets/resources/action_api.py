@@ -49,9 +49,17 @@ class Pages(NamedTuple):
 
 
 def query(
-    transport: Transport, settings: Settings, endpoint: str, url: str, params: Mapping[str, str], follow: Sequence[str]
+    transport: Transport,
+    settings: Settings,
+    endpoint: str,
+    url: str,
+    params: Mapping[str, str],
+    follow: Sequence[str],
+    purpose: str = "",
 ) -> Pages:
     """Ask `action=query` for `params`, continuing with the continuation parameters named in `follow` until done.
+
+    `purpose` is what the requests are counted as.
 
     Raises:
         RequestRejected: the API says that the request is wrong (`TooManyValues`: too many titles).
@@ -60,7 +68,7 @@ def query(
     fixed = {**params, "action": "query", "format": "json", "formatversion": "2", "maxlag": str(settings.maxlag_s)}
     documents, more, key = [], dict[str, str](), ""
     for _ in range(MAX_CONTINUED):
-        request = _request(endpoint, url, {**fixed, **more})
+        request = _request(endpoint, url, {**fixed, **more}, purpose)
         document = transport.fetch(request, read_document)
         documents.append(document)
         key = key or request.key
@@ -130,11 +138,11 @@ def batches(titles: Sequence[str], size: int) -> Iterator[Sequence[str]]:
         yield titles[start : start + size]
 
 
-def _request(endpoint: str, url: str, params: Mapping[str, str]) -> Request:
+def _request(endpoint: str, url: str, params: Mapping[str, str], purpose: str) -> Request:
     headers = {"Accept": "application/json"}
     if len(url) + len(urlencode(params)) < MAX_URL:
-        return Request("action_api", endpoint, "GET", url, params=params, headers=headers)
-    return Request("action_api", endpoint, "POST", url, form=params, headers=headers)
+        return Request("action_api", endpoint, "GET", url, params=params, headers=headers, purpose=purpose)
+    return Request("action_api", endpoint, "POST", url, form=params, headers=headers, purpose=purpose)
 
 
 def _raise_error(document: Mapping[str, Any]) -> None:

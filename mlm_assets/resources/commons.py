@@ -24,7 +24,7 @@ T = TypeVar("T")
 _SAME_BODY: Final = 4
 """The same unreadable bytes so many times are the file as the service has it; asking on would only cost it."""
 
-_EXTMETADATA: Final = ("LicenseShortName", "LicenseUrl", "Artist", "Credit")
+_EXTMETADATA: Final = ("LicenseShortName", "LicenseUrl", "Artist", "Credit", "DeletionReason")
 _PARAMS: Final = {
     "prop": "imageinfo",
     "iiprop": "url|size|mime|mediatype|sha1|extmetadata|timestamp",
@@ -55,6 +55,7 @@ class FileMetadata(NamedTuple):
     licence_url: str | None = None
     author: str | None = None
     credit: str | None = None
+    deletion_reason: str | None = None
     timestamp: str | None = None
     answer_key: str = ""
 
@@ -90,7 +91,8 @@ class Commons:
                 f"Commons offers no picture of {metadata.requested_name!r} (status {metadata.status})."
             )
         width = metadata.thumb_width_px or 0
-        request = Request("files", "upload", "GET", metadata.thumb_url, identity=f"{metadata.sha1}/{width}")
+        identity = f"{metadata.sha1}/{width}"
+        request = Request("files", "upload", "GET", metadata.thumb_url, identity=identity, purpose="downloads")
         outcome = self._transport.fetch(request, _FileReader(metadata, check))
         if isinstance(outcome, MlmError):
             raise outcome
@@ -105,7 +107,7 @@ class Commons:
         }
         try:
             url = self._settings.commons_url
-            pages = query(self._transport, self._settings, "commons", url, params, ("iicontinue",))
+            pages = query(self._transport, self._settings, "commons", url, params, ("iicontinue",), "imageinfo")
         except TooManyValues:
             if len(names) == 1:
                 raise
@@ -197,6 +199,7 @@ def _metadata(requested: str, sent: str, pages: Pages) -> FileMetadata:
         thumb_width_px=_number(info, "thumbwidth"), thumb_height_px=_number(info, "thumbheight"),
         licence=_said(said, "LicenseShortName"), licence_url=_said(said, "LicenseUrl"),
         author=_said(said, "Artist"), credit=_said(said, "Credit"),
+        deletion_reason=_said(said, "DeletionReason"),
         timestamp=_text(info, "timestamp"), answer_key=pages.key,
     )  # fmt: skip
 

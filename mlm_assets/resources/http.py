@@ -53,6 +53,7 @@ class Request:
 
     `endpoint` is its logical name ("wikidata", "wikipedia/en", "commons", "upload"), which does not change when the
     service is asked at another address. `identity` says what is wanted where the address cannot (a file's hash).
+    `purpose` is what it is counted as ("facts", "extracts"); it is no part of the question.
     """
 
     service: str
@@ -63,6 +64,7 @@ class Request:
     form: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
+    purpose: str = field(default="", compare=False)
 
     @property
     def key(self) -> str:
@@ -99,7 +101,8 @@ class Transport:
     """Fetches answers politely, and from the store where it can. Safe to be used by several threads.
 
     `mode`: "fetch" asks for what the store lacks, "refetch" asks for everything, "replay" never touches the network.
-    `requests` and `bytes` count what went over the wire, by service, retries included. `sleep`, `now` (seconds since
+    `requests` and `bytes` count what went over the wire, by service, retries included; `purposes` counts the requests
+    by (service, purpose). `sleep`, `now` (seconds since
     1970) and `random` (in [0, 1)) are given by tests.
     """
 
@@ -116,6 +119,7 @@ class Transport:
         self.settings = settings
         self.mode = mode
         self.requests: Counter[str] = Counter()
+        self.purposes: Counter[tuple[str, str]] = Counter()
         self.bytes: Counter[str] = Counter()
         self._store = store
         self._sleep = sleep
@@ -259,6 +263,7 @@ class Transport:
         with self._gate(request.service, url).turn():
             with self._guard:
                 self.requests[request.service] += 1
+                self.purposes[request.service, request.purpose or request.endpoint] += 1
             came = self._wire.exchange(
                 request.service, method, url, params=params, form=form, headers=request.headers,
                 timeout_s=timeout_s, count=self._count_bytes,

@@ -51,6 +51,10 @@ from mlm_assets.tables import TABLES, Table
 NO_PARTITION: Final = "all"
 _ROW_GROUP: Final = 100_000
 _TEMPORARY: Final = ".tmp-"
+BASIS: Final = "basis:"
+"""Begins the names of inputs that a version took rows over from: what an earlier release had accepted."""
+EARLIER: Final = "earlier:"
+"""Begins the names of inputs that a version was compared with: the same of an earlier release."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,9 @@ class Accepted(Version):
     """The version that readers see, what it was made for and from.
 
     `inputs` maps each `table/partition` that was read to its version, and each `setting:name` to its value; what is
-    made again is decided by it. `n_unavailable` counts rows that a service failed to give and that deserve another try.
+    made again is decided by it. `basis:table/partition` is the version of an earlier release that rows were taken over
+    from, `earlier:table/partition` one that it was compared with. `n_unavailable` counts rows that a service failed to
+    give and that deserve another try.
     """
 
     release: str = ""

@@ -22,6 +22,8 @@ from mlm_assets.settings import Settings, load_settings
 
 RELEASE_TAG = "mlm/release"
 MODE_TAG = "mlm/mode"
+FULL_TAG = "mlm/full"
+"""Tag of runs that take nothing over from earlier releases."""
 Mode = Literal["fetch", "refetch", "replay"]
 
 

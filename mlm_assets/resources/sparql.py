@@ -49,6 +49,7 @@ class PoliteSparql(SPARQLWrapper):
     def __init__(self, transport: Transport, endpoint: str, query: str) -> None:
         super().__init__(endpoint, returnFormat=JSON, agent=transport.settings.user_agent())
         self._transport = transport
+        self._purpose = getattr(query, "purpose", "")
         self.setMethod(POST)
         self.setOnlyConneg(True)  # `format=` and `output=` are not of the protocol
         self.setQuery(query)
@@ -65,7 +66,8 @@ class PoliteSparql(SPARQLWrapper):
             "Accept": f"{RESULTS_JSON}, application/json;q=0.9",
             "Content-Type": built.get_header("Content-type", ""),
         }
-        return Request("sparql", "wikidata", "POST", built.full_url, {}, dict(parse_qsl(data.decode())), headers)
+        form = dict(parse_qsl(data.decode()))
+        return Request("sparql", "wikidata", "POST", built.full_url, {}, form, headers, purpose=self._purpose)
 
     def _query(self) -> Any:
         """Send through the transport whatever inherited methods send, so that nothing goes past its manners."""

@@ -25,6 +25,8 @@ T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Told how many rows came so far, and how many are expected in all."""
 
+NAMES_BATCH: Final = 2_000
+"""QIDs in one query for labels and codes, which look up two triples each."""
 MAX_ENDING: Final = 4
 """Most digits by which one class is split: ten thousand parts."""
 LISTING_ATTEMPTS: Final = 3
@@ -73,6 +75,28 @@ class FactsBatch(NamedTuple):
 
     rows: list[Fact]
     quarantined: list[tuple[str, str]]
+
+
+class Name(NamedTuple):
+    """What facts say of an item that they point to: `what` is label (English) or code (ISO 3166-1, P297)."""
+
+    qid: str
+    what: str
+    value: str
+    answer_key: str
+
+
+class Fate(NamedTuple):
+    """What is left of an item: where it redirects to (`target_qid`), its classes (P31), and its revision, if any.
+
+    `answer_key` is empty where nothing is left, for then no answer has a row about it.
+    """
+
+    qid: str
+    target_qid: str | None
+    class_qids: tuple[str, ...]
+    revision: int | None
+    answer_key: str
 
 
 class Usable(NamedTuple):
@@ -140,6 +164,30 @@ class Wikidata:
             for part in self._halving(batch, queries.facts, quarantined):
                 rows.extend(fact for row in part.rows if (fact := _fact(row, part.key)) is not None)
         return FactsBatch(_distinct_facts(rows), quarantined)
+
+    def names(self, qids: Sequence[str]) -> list[Name]:
+        """Return the English labels and ISO codes (P297) of items, as facts carry them; an item may have neither."""
+        found = {}
+        for batch in _chunks(_sorted(qids), NAMES_BATCH):
+            for table in self._halving(batch, queries.names):
+                for row in table.rows:
+                    qid = _qid(row, "item")
+                    if qid is not None and "what" in row and "value" in row:
+                        found[qid, row["what"], row["value"]] = table.key
+        return [Name(*name, key) for name, key in sorted(found.items())]
+
+    def fates(self, qids: Sequence[str]) -> list[Fate]:
+        """Return what became of items, one fate each, in the order of their numbers."""
+        said: dict[str, dict[str, set[str]]] = {qid: {} for qid in _sorted(qids)}
+        keys: dict[str, str] = {}
+        for batch in _chunks(_sorted(qids), self._settings.facts_batch):
+            for table in self._halving(batch, queries.fates):
+                for row in table.rows:
+                    qid = _qid(row, "item")
+                    if qid in said and "what" in row and "value" in row:
+                        said[qid].setdefault(row["what"], set()).add(row["value"])
+                        keys[qid] = table.key
+        return [_fate(qid, found, keys.get(qid, "")) for qid, found in said.items()]
 
     def count_usable(self, class_qids: Sequence[str]) -> Usable:
         """Return how many distinct instances of the classes there are, and how many meet the constraints on facts.
@@ -344,6 +392,14 @@ def _instances(table: Table, seen: set[tuple[str, str]]) -> Iterator[Instance]:
             continue
         seen.add((qid, class_qid))
         yield Instance(qid, class_qid, int(row["revision"]) if row.get("revision", "").isdigit() else None)
+
+
+def _fate(qid: str, said: Mapping[str, set[str]], key: str) -> Fate:
+    """Return what the rows about an item say; without a row, nothing is left of it."""
+    targets = sorted(filter(None, map(qid_of, said.get("sameAs", ()))), key=qid_number)
+    classes = sorted(filter(None, map(qid_of, said.get("P31", ()))), key=qid_number)
+    revisions = [int(value) for value in said.get("version", ()) if value.isdigit()]
+    return Fate(qid, targets[0] if targets else None, tuple(classes), max(revisions, default=None), key)
 
 
 def _differences(counts: Mapping[str, int], batches: Sequence[InstanceBatch]) -> dict[str, tuple[int, int]]:

@@ -9,7 +9,8 @@ Rules that hold for each of them, found by trying:
   They are joined by the literal, which both carry;
 - nothing is sorted or paged: `ORDER BY` with an offset sorts everything again for each page.
 
-QIDs come in through `values` alone, which lets nothing else through. How answers are read belongs to `wikidata`.
+QIDs come in through `values` alone, which lets nothing else through. Each query knows what it is asked for, so that
+requests can be counted by purpose. How answers are read belongs to `wikidata`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,19 @@ PREFIX wikibase: <http://wikiba.se/ontology#>
 PREFIX schema: <http://schema.org/>
 PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
 """
+
+
+class Query(str):
+    """The text of a query, and what it is asked for."""
+
+    purpose: str
+
+    def __new__(cls, purpose: str, text: str) -> "Query":
+        """Return the query `text`, to be counted as `purpose`."""
+        query = super().__new__(cls, text)
+        query.purpose = purpose
+        return query
+
 
 _ONE_HOP: Final = """\
 SELECT ?child ?parent WHERE {{ VALUES ?parent {{ {qids} }} ?child wdt:P279 ?parent . }}
@@ -72,6 +86,25 @@ _FACT_BRANCHES: Final = (
     '?item schema:dateModified ?value . BIND("modified" AS ?property)',
 )
 
+_NAMES: Final = """\
+SELECT ?item ?what ?value WHERE {{
+  {{ VALUES ?item {{ {qids} }} ?item rdfs:label ?value . BIND("label" AS ?what) FILTER(LANG(?value) = "en") }}
+  UNION
+  {{ VALUES ?item {{ {qids} }} ?item wdt:P297 ?value . BIND("code" AS ?what) }}
+}}
+"""
+
+_FATES: Final = """\
+PREFIX owl: <http://www.w3.org/2002/07/owl#>
+SELECT ?item ?what ?value WHERE {{
+  {{ VALUES ?item {{ {qids} }} ?item owl:sameAs ?value . BIND("sameAs" AS ?what) }}
+  UNION
+  {{ VALUES ?item {{ {qids} }} ?item wdt:P31 ?value . BIND("P31" AS ?what) }}
+  UNION
+  {{ VALUES ?item {{ {qids} }} ?item schema:version ?value . BIND("version" AS ?what) }}
+}}
+"""
+
 _USABLE: Final = """\
 SELECT ?what (COUNT(DISTINCT ?item) AS ?n) WHERE {{
   {{ VALUES ?class {{ {qids} }} ?item wdt:P31 ?class .{ending} BIND("instances" AS ?what) }}
@@ -93,42 +126,52 @@ def values(qids: Iterable[str]) -> str:
     return " ".join(f"wd:{parse_qid(qid)}" for qid in qids)
 
 
-def one_hop(qids: Iterable[str]) -> str:
+def one_hop(qids: Iterable[str]) -> Query:
     """Ask for the direct subclasses (P279) of classes: `child`, `parent`."""
-    return PREFIXES + _ONE_HOP.format(qids=values(qids))
+    return Query("classes", PREFIXES + _ONE_HOP.format(qids=values(qids)))
 
 
-def labels(qids: Iterable[str], languages: Iterable[str]) -> str:
+def labels(qids: Iterable[str], languages: Iterable[str]) -> Query:
     """Ask for labels: `item`, `label` with its language."""
-    return PREFIXES + _LABELS.format(qids=values(qids), languages=_texts(languages))
+    return Query("labels", PREFIXES + _LABELS.format(qids=values(qids), languages=_texts(languages)))
 
 
-def counts(class_qids: Iterable[str]) -> str:
+def counts(class_qids: Iterable[str]) -> Query:
     """Ask how many items are instances of each class: `class`, `n`; a class without instances has no row."""
-    return PREFIXES + _COUNTS.format(qids=values(class_qids))
+    return Query("counts", PREFIXES + _COUNTS.format(qids=values(class_qids)))
 
 
-def listing(class_qids: Iterable[str], ending: str = "") -> str:
+def listing(class_qids: Iterable[str], ending: str = "") -> Query:
     """Ask for the instances of classes: `item`, `class`, `revision`; only QIDs that end with the digits `ending`."""
-    return PREFIXES + _LISTING.format(qids=values(class_qids), ending=_ending(ending))
+    return Query("listing", PREFIXES + _LISTING.format(qids=values(class_qids), ending=_ending(ending)))
 
 
-def facts(qids: Sequence[str]) -> str:
+def facts(qids: Sequence[str]) -> Query:
     """Ask for all facts about items, one row a value: `item`, `property`, `value`, and what belongs to that value."""
     items = f"VALUES ?item {{ {values(qids)} }}"
     filled = [branch.format(languages=_texts(LABEL_LANGUAGES), sites=_sites()) for branch in _FACT_BRANCHES]
     branches = "\n  UNION\n".join(f"  {{ {items} {branch} }}" for branch in filled)
-    return (
-        f"{PREFIXES}SELECT ?item ?property ?value ?label ?code ?lat ?lon ?globe ?statement WHERE {{\n{branches}\n}}\n"
-    )
+    variables = "?item ?property ?value ?label ?code ?lat ?lon ?globe ?statement"
+    return Query("facts", f"{PREFIXES}SELECT {variables} WHERE {{\n{branches}\n}}\n")
 
 
-def usable(class_qids: Iterable[str], ending: str = "") -> str:
+def names(qids: Sequence[str]) -> Query:
+    """Ask for what facts say of other items, the English labels and ISO codes of `qids`: `item`, `what`, `value`."""
+    return Query("names", PREFIXES + _NAMES.format(qids=values(qids)))
+
+
+def fates(qids: Sequence[str]) -> Query:
+    """Ask what became of items: `item`, `what` (sameAs, P31, version), `value`."""
+    return Query("departures", PREFIXES + _FATES.format(qids=values(qids)))
+
+
+def usable(class_qids: Iterable[str], ending: str = "") -> Query:
     """Ask how many instances of the classes there are, and how many meet the constraints on facts: `what`, `n`."""
     has_image = " || ".join(f"EXISTS {{ ?item wdt:{name} ?file }}" for name in IMAGE_PROPERTIES)
-    return PREFIXES + _USABLE.format(
+    text = _USABLE.format(
         qids=values(class_qids), ending=_ending(ending), earth=EARTH, has_image=has_image, sites=_sites()
     )
+    return Query("usable", PREFIXES + text)
 
 
 def _texts(languages: Iterable[str]) -> str:

@@ -1,12 +1,13 @@
-"""The client of the Wikipedias: lead texts of articles, twenty titles a request.
+"""The client of the Wikipedias: lead texts of articles, twenty titles a request; revisions of pages, fifty a request.
 
-What is asked: `prop=extracts|info` with `exintro` and `explaintext`. Every requested title comes back exactly once,
-whatever it was normalised and redirected to. Follows https://www.mediawiki.org/wiki/Extension:TextExtracts#API and
-section 3.3.2 of the paper. Does not belong here: the manners (`http`), the API's ways (`action_api`).
+What is asked: `prop=extracts|info` with `exintro` and `explaintext`, or `prop=info` alone. Every requested title comes
+back exactly once, whatever it was normalised and redirected to. Follows section 3.3.2 of the paper and
+https://www.mediawiki.org/wiki/Extension:TextExtracts#API. Does not belong here: the manners (`http`), the API's ways
+(`action_api`).
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from mlm_assets.errors import Refused
@@ -23,6 +24,25 @@ _PARAMS: Final = {
     "exlimit": "20",
     "redirects": "1",
 }
+
+
+STATES_BATCH: Final = 50
+"""Titles in one request for revisions, the most that the Action API takes."""
+_INFO_PARAMS: Final = {"prop": "info", "redirects": "1"}
+_CONTINUED: Final = ("excontinue", "incontinue")
+
+
+class PageState(NamedTuple):
+    """Which page is under a requested title, and at which revision; without its text.
+
+    `title` is the page that it led to (None: no page); `status` says what is the matter where it is not "there".
+    """
+
+    requested_title: str
+    title: str | None
+    status: Literal["there", "missing", "invalid_title"]
+    revision: int | None
+    is_redirect: bool
 
 
 class LeadText(NamedTuple):
@@ -54,46 +74,82 @@ class Wikipedia:
         Raises:
             Refused: `lang` is no language code.
         """
-        if not _LANG.fullmatch(lang):
-            raise Refused(f"{lang!r} is not the language code of a Wikipedia.")
-        sent, impossible = by_askable(titles)
+        sent, impossible = self._sent(lang, titles)
         for title in impossible:
             yield LeadText(title, None, "invalid_title", None, None, None, False, "")
         for batch in batches(list(sent), self._settings.titles_batch):
-            for cleaned, pages in self._asked(lang, batch):
+            for cleaned, pages in self._asked(lang, batch, _PARAMS, "extracts"):
                 for requested in sent[cleaned]:
                     yield _lead_text(requested, cleaned, pages)
 
-    def _asked(self, lang: str, titles: Sequence[str]) -> Iterator[tuple[str, Pages]]:
+    def states(self, lang: str, titles: Sequence[str]) -> Iterator[PageState]:
+        """Yield the state of the page under each distinct title of `titles`, fifty titles a request.
+
+        Raises:
+            Refused: `lang` is no language code.
+        """
+        sent, impossible = self._sent(lang, titles)
+        for title in impossible:
+            yield PageState(title, None, "invalid_title", None, False)
+        for batch in batches(list(sent), STATES_BATCH):
+            for cleaned, pages in self._asked(lang, batch, _INFO_PARAMS, "info"):
+                for requested in sent[cleaned]:
+                    yield _state(requested, cleaned, pages)
+
+    @staticmethod
+    def _sent(lang: str, titles: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
+        if not _LANG.fullmatch(lang):
+            raise Refused(f"{lang!r} is not the language code of a Wikipedia.")
+        return by_askable(titles)
+
+    def _asked(
+        self, lang: str, titles: Sequence[str], params: Mapping[str, str], purpose: str
+    ) -> Iterator[tuple[str, Pages]]:
         """Yield each title with the answer that holds it."""
         url = self._settings.wikipedia_url.replace("{lang}", lang)
-        params = {**_PARAMS, "titles": "|".join(titles)}
+        asked = {**params, "titles": "|".join(titles)}
         try:
-            pages = query(
-                self._transport, self._settings, f"wikipedia/{lang}", url, params, ("excontinue", "incontinue")
-            )
+            pages = query(self._transport, self._settings, f"wikipedia/{lang}", url, asked, _CONTINUED, purpose)
         except TooManyValues:
             if len(titles) == 1:
                 raise
             for half in batches(titles, (len(titles) + 1) // 2):
-                yield from self._asked(lang, half)
+                yield from self._asked(lang, half, params, purpose)
         else:
             yield from ((title, pages) for title in titles)
 
 
+def _state(requested: str, sent: str, pages: Pages) -> PageState:
+    page, is_redirect, problem = _found(sent, pages)
+    if page is None or problem is not None:
+        title = page["title"] if page is not None and problem == "missing" else None
+        return PageState(requested, title, problem or "missing", None, is_redirect)
+    return PageState(requested, page["title"], "there", _number(page, "lastrevid"), is_redirect)
+
+
 def _lead_text(requested: str, sent: str, pages: Pages) -> LeadText:
-    page, is_redirect = pages.find(sent)
-    if page is None and not is_redirect:  # another wiki's prefix: the API names no page for it
-        return LeadText(requested, None, "invalid_title", None, None, None, False, pages.key)
-    if page is None or has_flag(page, "missing"):
-        title = None if page is None else page["title"]
-        return LeadText(requested, title, "missing", None, None, None, is_redirect, pages.key)
-    if has_flag(page, "invalid") or has_flag(page, "special"):
-        return LeadText(requested, None, "invalid_title", None, None, None, is_redirect, pages.key)
+    page, is_redirect, problem = _found(sent, pages)
+    if page is None or problem is not None:
+        title = page["title"] if page is not None and problem == "missing" else None
+        return LeadText(requested, title, problem or "missing", None, None, None, is_redirect, pages.key)
     text = str(page.get("extract") or "").strip()
     revision, pageid = _number(page, "lastrevid"), _number(page, "pageid")
     status: Literal["ok", "empty"] = "ok" if text else "empty"
     return LeadText(requested, page["title"], status, text or None, revision, pageid, is_redirect, pages.key)
+
+
+def _found(
+    sent: str, pages: Pages
+) -> tuple[Mapping[str, Any] | None, bool, Literal["missing", "invalid_title"] | None]:
+    """Return the page that a title led to, whether over a redirect, and what is wrong with it."""
+    page, is_redirect = pages.find(sent)
+    if page is None:  # another wiki's prefix: the API names no page for it
+        return None, is_redirect, "missing" if is_redirect else "invalid_title"
+    if has_flag(page, "missing"):
+        return page, is_redirect, "missing"
+    if has_flag(page, "invalid") or has_flag(page, "special"):
+        return page, is_redirect, "invalid_title"
+    return page, is_redirect, None
 
 
 def _number(page: Any, name: str) -> int | None:

@@ -5,7 +5,7 @@ WITH shard_names AS (
     FROM (SELECT unnest(range(CAST((SELECT shards FROM parameters) AS BIGINT))) AS number)
 ),
 wanted AS (
-    SELECT unnest(['settlement_classes', 'candidates']) AS name, '' AS partition
+    SELECT unnest(['settlement_classes', 'candidates', 'changed_facts', 'departures']) AS name, '' AS partition
     UNION ALL
     SELECT tables.name, shard_names.shard
     FROM (SELECT unnest(['facts', 'settlements', 'rejections', 'images']) AS name) AS tables

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mlm_assets.assets.gathering import gather_images
-from mlm_assets.assets.media import lead_text_records
+from mlm_assets.assets.articles import lead_texts
 from mlm_assets.errors import ServiceUnavailable
 from mlm_assets.local_wikimedia.process import running_server
 from mlm_assets.resources.commons import Commons
@@ -110,7 +110,7 @@ class _Silent:
 
 def test_titles_that_are_not_answered_for_are_unavailable_and_the_rest_goes_on() -> None:
     client: Any = _Silent(ServiceUnavailable("no answer"), "B")
-    records = list(lead_text_records(client, "de", ["A", "B", "C", "D"], 2, lambda _: None))
+    records = list(lead_texts(client, "de", ["A", "B", "C", "D"], 2))
     assert {record["_title"]: record["status"] for record in records} == {
         "A": "unavailable", "B": "unavailable", "C": "ok", "D": "ok",
     }  # fmt: skip
@@ -119,4 +119,4 @@ def test_titles_that_are_not_answered_for_are_unavailable_and_the_rest_goes_on()
 def test_a_host_that_is_down_ends_the_shard() -> None:
     client: Any = _Silent(HostDown("away"), "A")
     with pytest.raises(HostDown):
-        list(lead_text_records(client, "de", ["A"], 2, lambda _: None))
+        list(lead_texts(client, "de", ["A"], 2))

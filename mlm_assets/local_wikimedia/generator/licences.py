@@ -18,6 +18,9 @@ _CREDITS: Final = (
     '<a rel="nofollow" class="external text" href="https://example.org/album">From an album</a> &amp; a scan',
     "Transferred from de.wikipedia",
 )
+_NOMINATED_ONE_IN: Final = 60
+_NOMINATIONS: Final = ("no permission since 2 November 2026", "per <b>COM:FOP</b>", "missing evidence of a licence")
+"""Why volunteers ask for a file's deletion: such a file is still served, and is gone a few weeks later or stays."""
 
 
 def _field(value: str) -> dict[str, str]:
@@ -38,8 +41,15 @@ def extmetadata_of(name: str, shown_name: str | None = None) -> dict[str, Any]:
         "LicenseShortName": licence,
         "UsageTerms": licence,
         "LicenseUrl": url,
+        "DeletionReason": _nomination(name),
     }
     return {key: _field(value) for key, value in fields.items() if value}
+
+
+def _nomination(name: str) -> str:
+    if stable_number("nominated", name, below=_NOMINATED_ONE_IN):
+        return ""
+    return _NOMINATIONS[stable_number("nomination", name, below=len(_NOMINATIONS))]
 
 
 def uploaded_at(name: str) -> str:

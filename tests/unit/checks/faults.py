@@ -206,6 +206,11 @@ BY_TABLE: dict[str, dict[str, Breaker]] = {
         "reason_is_given": change(reason=" "),
         "figures_are_json": change(figures="{"),
     },
+    "attribution": {
+        "texts_have_languages_and_pictures_files": change(is_(kind="image"), lang="en"),
+        "texts_are_published": change(is_(kind="text"), withheld="face"),
+        "no_markup": change(is_(kind="image"), author="<b>Ann</b>"),
+    },
     "image_features": {**_FEATURES, "pictures_are_those_of_images": change(picture="0" * 40 + "-1")},
     "text_features": {
         **_FEATURES,

@@ -119,6 +119,7 @@ def build(lake: Lake) -> World:
         "reason": "a re-tagged country", "failed_checks": ["rows"], "figures": "{}",
     }  # fmt: skip
     world.add("approvals", [approval])
+    world.add("attribution", _attribution(world))
     _add_features(world)
     for variant in TRAINED_VARIANTS:
         for task in ("ir", "le", "mtl"):
@@ -336,6 +337,32 @@ def _inside(eligible: Rows, cells: Rows) -> Rows:
             if place >= 0
         ]
     return rows
+
+
+def _attribution(world: World) -> Rows:
+    """Return whose the texts and pictures of the largest variant are; one picture is withheld."""
+    url = "https://creativecommons.org/publicdomain/zero/1.0/"
+    found: Rows = []
+    for row in world.rows("mlm_v2"):
+        found += [
+            {
+                "kind": "text", "qid": row["qid"], "name": f"{text['lang']}_wiki", "title": text["title"],
+                "lang": text["lang"], "revision": text["revision"], "licence_id": "CC-BY-SA-4.0",
+                "licence": text["licence"], "source_url": f"https://{text['lang']}.wikipedia.org/?oldid=5",
+            }
+            for text in row["summaries"]
+        ]  # fmt: skip
+        found += [
+            {
+                "kind": "image", "qid": row["qid"], "name": image["name"], "title": image["file"],
+                "file": image["file"], "file_sha1": image["file_sha1"], "licence_id": "CC0-1.0", "licence": "CC0",
+                "licence_url": url, "author": "Ann < Bob", "credit": "own work", "face_fraction": 0.5,
+                "source_url": f"https://commons.wikimedia.org/wiki/File:{image['file']}",
+                "withheld": "face" if row["qid"] == "Q101" else None,
+            }
+            for image in row["images"]
+        ]  # fmt: skip
+    return found
 
 
 def _add_features(world: World) -> None:

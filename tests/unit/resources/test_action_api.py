@@ -291,7 +291,7 @@ def test_metadata_of_files(tmp_path: Path) -> None:
         "prop": "imageinfo",
         "iiprop": "url|size|mime|mediatype|sha1|extmetadata|timestamp",
         "iiurlwidth": "330",
-        "iiextmetadatafilter": "LicenseShortName|LicenseUrl|Artist|Credit",
+        "iiextmetadatafilter": "LicenseShortName|LicenseUrl|Artist|Credit|DeletionReason",
         "redirects": "1",
         "maxlag": "5",
         "format": "json",
