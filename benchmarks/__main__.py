@@ -1,7 +1,7 @@
 """Run every measurement, or those named, and print one JSON.
 
 python -m benchmarks [cells] [constraints] [settlements] [start_up] [loading] [epochs] [epochs_bf16] [ranking]
-                     [features] [full_size] [requests] [--candidates 20000]
+                     [features] [full_size] [requests] [refresh_costs] [--candidates 20000] [--shards 8]
 
 Studies of recipes (ablations, faults, real places) take an hour and are run by `python -m benchmarks.studies`.
 """
@@ -21,6 +21,7 @@ from benchmarks.feature_lookup import measure_feature_lookup
 from benchmarks.full_size import measure_full_size
 from benchmarks.loading import measure_loading
 from benchmarks.ranking import measure_ranking
+from benchmarks.refresh_costs import measure_refresh
 from benchmarks.requests_per_thousand import measure_requests
 from benchmarks.settlements import measure_settlements
 from benchmarks.start_up import measure_start_up
@@ -31,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--candidates", type=int, default=20_000, help="size of the generated world")
+    parser.add_argument("--shards", type=int, default=8, help="shards of the homes of refresh_costs")
     arguments = parser.parse_args()
     measures: dict[str, Callable[[], Any]] = {
         "cells": measure_cells,
@@ -44,6 +46,7 @@ def main() -> None:
         "features": measure_feature_lookup,
         "full_size": measure_full_size,
         "requests": lambda: measure_requests(arguments.candidates),
+        "refresh_costs": lambda: measure_refresh(arguments.candidates, arguments.shards),
     }
     unknown = sorted(set(arguments.names) - set(measures))
     if unknown:

@@ -465,6 +465,29 @@ def quarantine_release(
     out.print(f"{released.id} {released.table} {released.partition}: released; `mlm run` takes it in")
 
 
+@app.command()
+def takedown(
+    target: Annotated[
+        str | None, typer.Argument(help="QID, or name of a file of Commons; without one, list what was taken down.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; published with the tombstone.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who; the user of this machine by default.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Take an item or a file back for good: from lake, features and releases; it never comes back with a refresh."""
+    from dataclasses import asdict
+
+    from mlm_assets.commands import takedown as command
+
+    if target is None:
+        found = command.takedowns(_settings_of(home))
+        _print_json([asdict(one) for one in found]) if as_json else command.show_list(found, out)
+        return
+    done = command.takedown(_settings_of(home), target, reason, by, complaints if as_json else out)
+    _print_json(command.as_json(done)) if as_json else command.show(done, out)
+
+
 alerts_app = typer.Typer(invoke_without_command=True, help="What is wrong, who was told, and what is undelivered.")
 app.add_typer(alerts_app, name="alerts")
 
@@ -536,13 +559,17 @@ def doctor(home: Home = None, endpoint: Endpoint = None, as_json: Json = False) 
 def plan(
     home: Home = None,
     candidates: Annotated[int | None, typer.Option(help="Plan for so many candidates.", min=1)] = None,
+    changed: Annotated[
+        float | None,
+        typer.Option(help="Share edited since the last release; by default as before, else 0.02.", min=0, max=1),
+    ] = None,
     endpoint: Endpoint = None,
     as_json: Json = False,
 ) -> None:
     """Estimate requests, bytes and hours of the next run; sends no request."""
     from mlm_assets.commands import plan as command
 
-    said = command.plan(_settings_of(home, endpoint), candidates)
+    said = command.plan(_settings_of(home, endpoint), candidates, changed)
     _print_json(said) if as_json else command.show(said, out)
 
 

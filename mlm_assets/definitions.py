@@ -26,6 +26,7 @@ from mlm_assets.automation.publishing import publish_release
 from mlm_assets.automation.refreshing import monthly_refresh
 from mlm_assets.automation.schedules import MONTHLY_REFRESH
 from mlm_assets.automation.sensors import alerts_sensor, dead_runs_sensor, support_window_sensor
+from mlm_assets.automation.taking_back import take_down
 from mlm_assets.resources.alerts import AlertResource
 from mlm_assets.resources.device import DeviceResource
 from mlm_assets.resources.encoders import EncoderResource
@@ -46,7 +47,7 @@ defs = dg.Definitions(
         SUPPORT_WINDOW,
     ],
     asset_checks=rechecks,
-    jobs=[*JOBS, approve_version, publish_release, monthly_refresh],
+    jobs=[*JOBS, approve_version, publish_release, monthly_refresh, take_down],
     schedules=[MONTHLY_REFRESH],
     sensors=[
         # Dagster's own automation sensor is stopped until somebody starts it by hand; ours runs from the start.

@@ -1,6 +1,6 @@
 """Group datasets: who belongs to which variant, the four frozen variants, and their figures beside the paper's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -13,6 +13,7 @@ from mlm_assets.automation.conditions import FOLLOW_THE_REFRESH
 from mlm_assets.identifiers import quota_rank, split_of
 from mlm_assets.partitions import RELEASES
 from mlm_assets.release.layout import write_dataset
+from mlm_assets.resources.lake import Lake, Version
 from mlm_assets.resources.services import LakeResource
 from mlm_assets.tables import DATASETS, EXCLUSION_REASONS, IRLE_VARIANTS, TABLES, VARIANT_LANGUAGES, VARIANTS
 
@@ -119,12 +120,17 @@ def dataset_statistics(context: dg.AssetExecutionContext, lake: LakeResource) ->
     """Count each variant, and set the figures beside Table 2 and Figure 2 of the paper."""
     stage = Stage(context, lake)
     inputs = {name: [stage.version(name, stage.partition)] for name in (*VARIANTS, "geo_cells")}
-    countries = stage.lake.transform("dataset_countries", inputs)["country_code"].to_pylist()
-    rows = stage.lake.transform(
+    rows = statistics_rows(stage.lake, inputs)
+    yield from stage.publish_one("dataset_statistics", rows, metadata=_statistics_metadata(rows))
+
+
+def statistics_rows(lake: Lake, inputs: Mapping[str, Sequence[Version]]) -> Any:
+    """Return the rows of `dataset_statistics`, counted in versions of the four variants and of `geo_cells`."""
+    countries = lake.transform("dataset_countries", inputs)["country_code"].to_pylist()
+    return lake.transform(
         "dataset_statistics",
         {**inputs, "continents": _continent_rows(countries), "published": published_figures()},
     )
-    yield from stage.publish_one("dataset_statistics", rows, metadata=_statistics_metadata(rows))
 
 
 def located_rows(eligible_rows: Any, cells: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import dagster as dg
 
 from mlm_assets.assets.reporting import asset_key, picture
-from mlm_assets.assets.stage import Draft, Stage, described
+from mlm_assets.assets.stage import Draft, Rule, Stage, described
 from mlm_assets.automation.conditions import DRAFT_THE_RELEASE
 from mlm_assets.lineage.sides import OPTIONAL, REQUIRED, base_of, side_of, versions_of
 from mlm_assets.partitions import RELEASES
@@ -23,11 +23,12 @@ from mlm_assets.settings import Settings
 from mlm_assets.tables import VARIANTS
 
 NAME: Final = "release_diff"
+SPLITS_RULE: Final = "splits_are_stable"
 _TEMPORARY: Final = ".tmp-"
 
 
 @dg.asset(
-    **described(NAME, {"duckdb", "sql", "html"}),
+    **described(NAME, {"duckdb", "sql", "html"}, rules={SPLITS_RULE: "No settlement changed sides between splits."}),
     partitions_def=RELEASES,
     deps=[asset_key(name) for name in (*REQUIRED, *OPTIONAL)],
     automation_condition=DRAFT_THE_RELEASE,
@@ -60,8 +61,33 @@ def release_diff(context: dg.AssetExecutionContext, lake: LakeResource) -> Itera
             return _shown(folder, drawings(connection, found, before, after))
 
         yield from stage.publish_one(
-            NAME, table_rows(found), metadata={"base": base or "", "summary": _summary(found)}, prepare=with_files
+            NAME,
+            table_rows(found),
+            rules=[_splits_rule(found)],
+            metadata={"base": base or "", "summary": _summary(found)},
+            prepare=with_files,
         )
+
+
+def remake_diff(lake: Lake, settings: Settings, release: str) -> Any:
+    """Compare what is accepted of a release again, and write the files of its diff anew; return the rows of the table.
+
+    For whoever has purged what it was made from (`assets.purging`): nothing is audited or accepted here.
+    """
+    from mlm_assets.release.diff.files import diff_folder, write_files
+    from mlm_assets.release.diff.report import compare, table_rows
+
+    own = {name: one for name in (*REQUIRED, *OPTIONAL) if (one := lake.accepted(name, release)) is not None}
+    base = base_of(lake, settings.home, release)
+    before = side_of(lake, base, versions_of(lake, settings.home, base)) if base is not None else None
+    after = side_of(lake, release, own)
+    folder = diff_folder(settings.home, release)
+    with lake.connect() as connection:
+        found = compare(connection, before, after)
+        made = _new_folder(folder)
+        write_files(connection, found, before, after, made)
+    _put_in_place(made, folder)
+    return table_rows(found)
 
 
 def is_diff_current(lake: Lake, settings: Settings, release: str) -> bool:
@@ -83,6 +109,13 @@ def _to_compare(lake: Lake, settings: Settings, release: str) -> dict[str, str]:
     base = base_of(lake, settings.home, release)
     versions = versions_of(lake, settings.home, base) if base is not None else {}
     return {f"{one.table}/{one.partition}": one.version for one in versions.values()}
+
+
+def _splits_rule(diff: Mapping[str, Any]) -> Rule:
+    n, wrong = diff["splits"]["n_violations"], diff["splits"]["violations"]
+    base = f"since {diff['base']}" if diff["base"] is not None else "(there is no release before)"
+    sentence = f"{n:,} settlements changed sides {base}"
+    return Rule(SPLITS_RULE, not n, sentence, {"n": n, "qids": ", ".join(row["qid"] for row in wrong)})
 
 
 def _own_versions(stage: Stage) -> dict[str, Version]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlm_assets import __version__
+from mlm_assets import release as release_package
 from mlm_assets.assets.provenance import OPTIONAL, require_one_refresh
 from mlm_assets.assets.vectors import VectorSource, accepted_vectors, pinned_vectors
 from mlm_assets.errors import MlmError, Refused
@@ -33,6 +34,7 @@ from mlm_assets.tables import TRAINED_VARIANTS, VARIANTS
 KEPT_GROUPS: Final = ("model", "benchmark", "diff")
 _LIBRARIES: Final = ("pyarrow", "duckdb", "h5py", "numpy", "pillow")
 """Libraries that write bytes of a release: with other versions of them, the same rows may become other bytes."""
+_CODE: Final = (".py", ".css", ".html", ".js")
 _RIGHTS: Final = ("allowed_licences", "face_detector", "max_face_share")
 _PIECE: Final = 1 << 20
 
@@ -122,12 +124,22 @@ def checks_of(lake: Lake, frozen: Frozen) -> dict[str, int]:
 
 
 def software() -> dict[str, str]:
-    """Return the versions of what writes a release, and the hash of the constraints that they were installed under."""
-    found = {"mlm_assets": __version__, "python": platform.python_version()}
+    """Return the versions of what writes a release, of the code that does (a hash), and of the constraints of both."""
+    found = {"mlm_assets": __version__, "python": platform.python_version(), "release_code_sha256": _code_sha256()}
     found |= {name: metadata.version(name) for name in _LIBRARIES}
     with suppress(FileNotFoundError):
         found["constraints_sha256"] = hashlib.sha256(shipped_file("constraints.txt").read_bytes()).hexdigest()
     return found
+
+
+def _code_sha256() -> str:
+    """Return the hash of the modules and pages that turn rows into files."""
+    folder = Path(release_package.__file__).parent
+    files = sorted(file for file in folder.rglob("*") if file.suffix in _CODE and file.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file_sha256(file)}  {file.relative_to(folder).as_posix()}\n".encode())
+    return digest.hexdigest()
 
 
 def same_content(frozen: Frozen, manifest: Mapping[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """Group release: the drafted folder of a release, complete and documented, for a maintainer to look at and publish."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -53,6 +54,8 @@ def release_files(
         _note_inputs(stage, frozen)
         newest = releases.newest()
         if newest is not None and same_content(frozen, read_manifest(newest)):
+            # A draft that was made in between is of something that nobody wants any more.
+            shutil.rmtree(releases.draft, ignore_errors=True)
             yield from skipped(context, NAME, f"{newest.name} is published and holds the same")
             return
         manifest = build(frozen, releases.draft, documents, checks_of(stage.lake, frozen), context.log.info)

@@ -23,9 +23,9 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
 from dagster._utils.schedules import get_latest_completed_cron_tick
 
 from mlm_assets.alerts import records
-from mlm_assets.errors import Refused
+from mlm_assets.errors import BlockedByCheck, Refused
 from mlm_assets.releases import release_window
-from mlm_assets.resources.services import run_release
+from mlm_assets.resources.services import RELEASE_TAG, run_release
 from mlm_assets.settings import Settings
 
 _PARTITION_TAG: Final = "dagster/partition"
@@ -111,9 +111,15 @@ def _tables_of_jobs(repository: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _plain(record: RunRecord, settings: Settings, of_jobs: dict[str, tuple[str, ...]]) -> records.RunRecord:
+    # Imported here: it loads the partitions of the home, which is not known yet where a command begins.
+    from mlm_assets.automation.refreshing import JOB_NAME as REFRESH_JOB
+
     run = record.dagster_run
     partition = run.tags.get(_PARTITION_TAG, "")
     selected = tuple(sorted(key.to_user_string() for key in run.asset_selection or ()))
+    if run.job_name == REFRESH_JOB:
+        # It has no asset of its own, but an end: the manifest of its month, by whoever it is made.
+        partition, selected = run.tags.get(RELEASE_TAG, ""), ("refresh",)
     return records.RunRecord(
         run.run_id,
         run.job_name,
@@ -152,7 +158,13 @@ def _detailed(instance: DagsterInstance, run: records.RunRecord) -> records.RunR
 
 
 def _is_blocked(instance: DagsterInstance, run_id: str) -> bool:
-    """Tell whether a blocking check failed in a run."""
+    """Tell whether a blocking check failed in a run, or in a step of the walk that it was."""
+    for event in _events(instance, run_id, DagsterEventType.STEP_FAILURE):
+        error = event.step_failure_data.error
+        while error is not None:
+            if error.cls_name == BlockedByCheck.__name__:
+                return True
+            error = error.cause
     for event in _events(instance, run_id, DagsterEventType.ASSET_CHECK_EVALUATION):
         said = event.asset_check_evaluation_data
         if said.blocking and not said.passed and said.severity.value == "ERROR":

@@ -13,7 +13,8 @@ from mlm_assets.lineage.sides import comparable, require_comparable, side_of, ve
 from mlm_assets.lineage.words import on_one_line
 from mlm_assets.release.diff import meanings
 from mlm_assets.release.diff.markup import number, signed
-from mlm_assets.release.diff.report import ALL, Diff
+from mlm_assets.release.diff.report import Diff
+from mlm_assets.release.diff.tallies import ALL
 from mlm_assets.resources.lake import Lake, open_lake
 from mlm_assets.settings import Settings
 from mlm_assets.tables import VARIANTS
@@ -91,6 +92,9 @@ def show(found: Diff, console: Console) -> None:
     console.print(_events("geo-cells", found["cells"], meanings.CELLS, list(VARIANTS)))
     _show_examples(found, console)
     _show_scores(found, console)
+    for release, side in ((found["base"], "before"), (found["release"], "after")):
+        if not found["rights_decided"][side]:
+            console.print(f"rights   nobody has decided yet which pictures of {release} may be published")
     for reason, both in found["licences"]["withheld"].items():
         console.print(
             f"withheld {both['before']:,} -> {both['after']:,}: {meanings.WITHHELD.get(reason, reason)} ({reason})"

@@ -1,12 +1,14 @@
 """`mlm plan`: what the next run will cost in requests, bytes and hours, before it starts."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from mlm_assets.commands.plan_refresh import foretell
 from mlm_assets.resources.lake import Lake, open_lake
 from mlm_assets.settings import Settings
 from mlm_assets.tables import LANGUAGES
@@ -37,12 +39,15 @@ PUBLISHED = Shares(
 )
 
 
-def plan(settings: Settings, n_candidates: int | None) -> dict[str, Any]:
+def plan(settings: Settings, n_candidates: int | None, edited: float | None = None) -> dict[str, Any]:
     """Return the cost per service of a full refresh of `n_candidates` (by default as many as the home has listed).
 
-    Shares come from the home's last run, else from the published dataset. Sends no request.
+    Shares come from the home's last run, else from the published dataset. Where the home has a release to take over
+    from, and no other number of candidates is asked about, `refresh` foretells the next one, of which a share of
+    `edited` is edited (by default as between the last two releases). Sends no request.
     """
-    shares = _shares(open_lake(settings))
+    lake = open_lake(settings)
+    shares = _shares(lake)
     n = n_candidates or shares.n_candidates
     n_articles, n_files = n * shares.articles, n * shares.files
     n_partitions = settings.shards * len(LANGUAGES)
@@ -64,7 +69,19 @@ def plan(settings: Settings, n_candidates: int | None) -> dict[str, Any]:
         "services": services,
         "hours": round(sum(service["hours"] for service in services.values()), 2),
         "disk_bytes": round(n_files * _THUMB_BYTES * 2 + n * 3_000),
+        "refresh": _refresh(lake, settings, edited) if n_candidates is None else None,
     }
+
+
+def _refresh(lake: Lake, settings: Settings, edited: float | None) -> dict[str, Any] | None:
+    """Return what the next refresh will ask for and how long that takes; None where there is nothing to go by."""
+    foretold = foretell(lake, settings, edited)
+    if foretold is None:
+        return None
+    urls = {"sparql": settings.sparql_url, "action_api": settings.wikipedia_url, "files": settings.commons_url}
+    each = {"sparql": _SPARQL_ANSWER_BYTES, "action_api": _METADATA_BYTES * 20, "files": _THUMB_BYTES}
+    costs = {name: _cost(settings, name, urls[name], n, each[name]) for name, n in foretold["requests"].items()}
+    return {**foretold, "services": costs, "hours": round(sum(cost["hours"] for cost in costs.values()), 2)}
 
 
 def show(said: dict[str, Any], console: Console) -> None:
@@ -73,16 +90,30 @@ def show(said: dict[str, Any], console: Console) -> None:
         f"{said['candidates']:,} candidates -> about {said['settlements']:,} settlements, "
         f"{said['articles']:,} articles, {said['files']:,} files (by the {said['assumes']})"
     )
-    table = Table()
-    for column in ("service", "requests", "MB", "hours"):
-        table.add_column(column, justify="left" if column == "service" else "right")
-    for name, cost in said["services"].items():
-        table.add_row(name, f"{cost['requests']:,}", f"{cost['bytes'] / 1e6:,.1f}", f"{cost['hours']:.2f}")
-    console.print(table)
+    console.print(_table("A full refresh (mlm run --full, or the first)", said["services"], {}))
     console.print(
         f"About {said['hours']:.2f} hours at the rates that are set, and {said['disk_bytes'] / 1e9:.1f} GB of disk."
     )
     console.print("Answers that are stored for the release already cost nothing; pictures are fetched once, ever.")
+    if (refresh := said["refresh"]) is not None:
+        title = f"The next refresh, which takes over from {refresh['basis']}"
+        console.print(_table(title, refresh["services"], refresh["requests_by_kind"]))
+        changed = ", ".join(f"{share:.1%} of the {name}" for name, share in refresh["changed"].items())
+        console.print(
+            f"About {refresh['hours']:.2f} hours. New or changed: {changed} (by the {refresh['assumes']}). "
+            "Where the code of a table changed, everything in it is asked for."
+        )
+
+
+def _table(title: str, services: Mapping[str, Any], kinds: Mapping[str, Mapping[str, int]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in ("service", "requests", "MB", "hours", *(["of which"] if kinds else [])):
+        table.add_column(column, justify="left" if column in ("service", "of which") else "right")
+    for name, cost in services.items():
+        which = ", ".join(f"{kind} {n:,}" for kind, n in kinds.get(name, {}).items())
+        cells = [name, f"{cost['requests']:,}", f"{cost['bytes'] / 1e6:,.1f}", f"{cost['hours']:.2f}"]
+        table.add_row(*cells, *([which] if kinds else []))
+    return table
 
 
 def _shares(lake: Lake) -> Shares:

@@ -17,6 +17,7 @@ from mlm_assets.alerts.text import count, some
 from mlm_assets.assets import stage
 from mlm_assets.automation.instance import require_home
 from mlm_assets.errors import MlmError, Refused
+from mlm_assets.lineage.words import on_one_line
 from mlm_assets.resources.lake import Lake
 from mlm_assets.settings import Settings, use_home
 from mlm_assets.tables import REFRESHED, TABLES
@@ -36,6 +37,7 @@ def status(settings: Settings) -> dict[str, Any]:
     from mlm_assets.automation.support import support_of
     from mlm_assets.commands.alerts import undelivered
     from mlm_assets.resources.lake import open_lake
+    from mlm_assets.resources.takedowns import all_takedowns
 
     lake = open_lake(settings)
     tables = _tables(settings, lake)
@@ -51,6 +53,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "daemons": daemons,
         "rejected": rejected,
         "undelivered": waiting,
+        "takedowns": [{"target": one.target, "sentence": one.sentence} for one in all_takedowns(lake)],
         "overdue": [one.key.table for one in seen.problems if one.key.kind == "overdue"],
         "incidents": [_as_json(one) for one in seen.problems],
         "problems": [
@@ -79,6 +82,8 @@ def show(said: dict[str, Any], console: Console) -> None:
     console.print("daemon: " + _daemon_words(said["daemons"]))
     for one in said["rejected"]:
         console.print(f"rejected: {one['table']} {one['partition']} {one['version']} ({some(one['checks'])})")
+    for one in said["takedowns"]:
+        console.print(f"{on_one_line(one['target'])}: {on_one_line(one['sentence'])}")
     for warning in said["warnings"]:
         console.print(f"  {warning}")
     for problem in said["problems"]:

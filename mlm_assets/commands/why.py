@@ -69,6 +69,7 @@ def show(said: dict[str, Any], console: Console) -> None:
         console.print(
             f"  image    {row['image_index']} {row['status']} {on_one_line(row['file'])} "
             f"({on_one_line(row['licence'])}, {on_one_line(row['author'])})"
+            + (f": {on_one_line(row['meaning'])}" if row["status"] == "taken_down" else "")
         )
     for release in said.get("releases", []):
         for variant, state in release["variants"].items():

@@ -37,6 +37,7 @@ _INK: Final = "#22313f"
 _MUTED: Final = "#8796a5"
 _GRID: Final = "#d7dee5"
 _SEA: Final = "#f5f8fa"
+_BEHIND: Final = "#c3ccd4"
 _OURS: Final = "#1f6f8b"
 _THEIRS: Final = "#e0a458"
 _DENSITY: Final = ("#8cc3d1", "#1f6f8b", "#2b2350", "#8f1d4a", "#e0633a")
@@ -47,7 +48,13 @@ _COLOURS: Final = (
 
 
 def map_png(
-    lat: ArrayLike, lon: ArrayLike, title: str, colour_by: Sequence[str] | Sequence[int] | None = None
+    lat: ArrayLike,
+    lon: ArrayLike,
+    title: str,
+    colour_by: Sequence[str] | Sequence[int] | None = None,
+    *,
+    colours: Mapping[str, str] | None = None,
+    behind: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> bytes:
     """Draw points on a plain world map (equirectangular); points close together get a map of their region.
 
@@ -57,6 +64,9 @@ def map_png(
         title: what the map shows; the number of points is added.
         colour_by: one label a point. Up to twelve different ones get a legend; beyond that colours only tell
             neighbours apart (class ids of cells).
+        colours: the colour of a label, where it must be the same on every map.
+        behind: latitudes and longitudes of points to draw in grey behind the others, so that one sees where those lie;
+            of many, an even choice.
 
     Raises:
         ValueError: the arrays differ in length.
@@ -65,9 +75,13 @@ def map_png(
     if lat_deg.shape != lon_deg.shape or (colour_by is not None and len(colour_by) != len(lat_deg)):
         raise ValueError("Latitudes, longitudes and labels must have the same length.")
     figure, axes = _canvas(_MAP_INCHES, f"{title}  ({len(lat_deg):,} point{'s' * (len(lat_deg) != 1)})")
-    _graticule(axes, lat_deg, lon_deg)
+    grey_lat, grey_lon = (np.asarray(one, dtype=np.float64) for one in behind or ((), ()))
+    _graticule(axes, np.append(lat_deg, grey_lat), np.append(lon_deg, grey_lon))
+    if len(grey_lat):
+        every = -(-len(grey_lat) // _MAX_DOTS)
+        axes.scatter(grey_lon[::every], grey_lat[::every], color=_BEHIND, s=3.0, linewidths=0, zorder=2)
     if colour_by is not None:
-        _coloured_dots(axes, lat_deg, lon_deg, colour_by)
+        _coloured_dots(axes, lat_deg, lon_deg, colour_by, colours or {})
     elif len(lat_deg) <= _MAX_DOTS:
         alpha = 0.75 if len(lat_deg) < _CRISP_ABOVE else 1.0
         axes.scatter(lon_deg, lat_deg, color=_OURS, alpha=alpha, **_dots(len(lat_deg)))
@@ -303,15 +317,20 @@ def _density(figure: "Figure", axes: "Axes", lat: NDArray[np.float64], lon: NDAr
 
 
 def _coloured_dots(
-    axes: "Axes", lat: NDArray[np.float64], lon: NDArray[np.float64], labels: Sequence[str] | Sequence[int]
+    axes: "Axes",
+    lat: NDArray[np.float64],
+    lon: NDArray[np.float64],
+    labels: Sequence[str] | Sequence[int],
+    fixed: Mapping[str, str],
 ) -> None:
     names, codes = np.unique(np.asarray(labels), return_inverse=True)
     every = -(-len(lat) // _MAX_COLOURED_DOTS) or 1
-    colours = np.array(_COLOURS)[codes % len(_COLOURS)]
+    palette = [fixed.get(str(name), _COLOURS[k % len(_COLOURS)]) for k, name in enumerate(names.tolist())]
+    colours = np.array(palette)[codes] if palette else np.array([])
     axes.scatter(lon[::every], lat[::every], c=colours[::every].tolist(), **_dots(len(lat)))
     if len(names) <= _MAX_LEGEND:
         for k, name in enumerate(names.tolist()):
-            axes.scatter([], [], s=30, color=_COLOURS[k], label=f"{name}  ({int((codes == k).sum()):,})")
+            axes.scatter([], [], s=30, color=palette[k], label=f"{name}  ({int((codes == k).sum()):,})")
         axes.legend(loc="lower left", fontsize=8, framealpha=0.9, edgecolor=_GRID, labelcolor=_INK)
     if every > 1:
         note = f"one point in {every} is drawn"

@@ -11,6 +11,8 @@ from mlm_assets.lineage.answers import SERVICE_OF, find_answer
 from mlm_assets.lineage.classes import class_path
 from mlm_assets.resources import quarantine
 from mlm_assets.resources.lake import Lake, Version
+from mlm_assets.resources.names import file_name
+from mlm_assets.resources.takedowns import FILE, ITEM, TAKEN_DOWN, Takedown, all_takedowns
 from mlm_assets.tables import (
     EXCLUSION_REASONS,
     IMAGE_STATUS,
@@ -46,10 +48,29 @@ def _way_of(lake: Lake, qid: str, n_shards: int) -> dict[str, Any]:
     last_seen = last_releases(lake, qid, n_shards)
     said: dict[str, Any] = {"qid": qid, "shard": shard, "split": split_of(qid)}
     said |= _candidate(lake, qid, shard, found[0]) if found else _no_candidate(lake, last_seen)
+    said |= _taken_down(all_takedowns(lake), qid, said["images"])
     said["quarantine"] = quarantined(lake, qid)
     said["last_seen"] = last_seen
     said["releases"] = _releases(lake, qid)
     return said
+
+
+def _taken_down(takedowns: Sequence[Takedown], qid: str, images: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a takedown of the item, or of files of it, changes of what is said of it."""
+    files = {one.target: one for one in takedowns if one.kind == FILE}
+    shown = [
+        {**row, "meaning": files[name].sentence}
+        if row["status"] == TAKEN_DOWN and (name := file_name(row["file"])) in files
+        else row
+        for row in images
+    ]
+    for one in takedowns:
+        if (one.kind, one.target) == (ITEM, qid):
+            told = {"kind": one.kind, "target": one.target, "reason": one.reason, "at": one.at, "by": one.by}
+            return {
+                "verdict": TAKEN_DOWN, "reason": one.reason, "meaning": one.sentence, "takedown": told, "images": shown
+            }  # fmt: skip
+    return {"takedown": None, "images": shown}
 
 
 def quarantined(lake: Lake, qid: str) -> list[dict[str, Any]]:

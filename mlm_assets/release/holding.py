@@ -27,12 +27,16 @@ _OPAQUE: Final = (".safetensors",)
 
 @dataclass(frozen=True)
 class Traces:
-    """What gives away that something is in a file: its QIDs, names and hashes of files, hashes of padded pictures."""
+    """What gives away that something is in a file: its QIDs, names and hashes of files, hashes of padded pictures.
+
+    `owners` are the items whose vectors hold it; vectors of single pictures carry no name.
+    """
 
     qids: frozenset[str]
     files: frozenset[str]
     sha1s: frozenset[str]
     picture_sha256s: frozenset[str]
+    owners: frozenset[str] = frozenset()
     _pattern: re.Pattern[bytes] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -139,10 +143,10 @@ def _in_tar(path: Path, traces: Traces) -> bool:
 
 
 def _in_hdf5(path: Path, traces: Traces) -> bool:
-    """Look at the keys, which begin with the number of an item; vectors of single pictures carry no name."""
+    """Look at the keys, which begin with the number of an item."""
     import h5py
 
-    numbers = {qid[1:] for qid in traces.qids}
+    numbers = {qid[1:] for qid in traces.qids | traces.owners}
     with h5py.File(path, "r") as file:
         return any(key.partition("_")[0] in numbers for key in file)
 
@@ -162,4 +166,3 @@ def _in_duckdb(path: Path, traces: Traces) -> bool:
     finally:
         connection.close()
     return False
-

@@ -146,7 +146,7 @@ class Wikidata:
             ServiceUnavailable: listing and count differ after every attempt by more than edits explain.
         """
         expected, done = sum(class_counts.values()), 0
-        for group in self._groups(class_counts):
+        for group in _groups(class_counts, self._settings):
             for batch in self._verified({qid: class_counts[qid] for qid in group}):
                 done += len(batch.rows)
                 yield batch
@@ -258,22 +258,6 @@ class Wikidata:
                     counted[qid] = int(row["n"])
         return counted
 
-    def _groups(self, class_counts: Mapping[str, int]) -> Iterator[list[str]]:
-        """Yield classes that are listed together: few enough rows, few enough classes; a large class alone."""
-        group: list[str] = []
-        n_rows = 0
-        for qid in _sorted(class_counts):
-            n = class_counts[qid]
-            if n == 0:
-                continue
-            if group and (n_rows + n > self._settings.listing_rows or len(group) >= self._settings.class_batch):
-                yield group
-                group, n_rows = [], 0
-            group.append(qid)
-            n_rows += n
-        if group:
-            yield group
-
     def _verified(self, expected: Mapping[str, int]) -> list[InstanceBatch]:
         """Return the instances of the classes in `expected`, as many as their counts say; else count and list again."""
         counts = dict(expected)
@@ -298,9 +282,8 @@ class Wikidata:
         if len(classes) > 1:
             tables = list(self._halving_classes(classes, again=again))
         else:
-            parts = math.ceil(counts[classes[0]] / self._settings.listing_rows)
-            n_digits = min(len(str(parts - 1)), MAX_ENDING) if parts > 1 else 0
-            tables = [table for ending in _endings(n_digits) for table in self._class_by_ending(classes, ending, again)]
+            endings = _endings(_n_digits(counts[classes[0]], self._settings))
+            tables = [table for ending in endings for table in self._class_by_ending(classes, ending, again)]
         seen: set[tuple[str, str]] = set()
         return [InstanceBatch(list(_instances(table, seen)), table.key) for table in tables]
 
@@ -319,6 +302,37 @@ class Wikidata:
 
     def _class_by_ending(self, classes: Sequence[str], ending: str, again: bool) -> Iterator[Table]:
         return self._by_ending(lambda digits: queries.listing(classes, digits), ending, again=again)
+
+
+def n_listings(class_counts: Mapping[str, int], settings: Settings) -> int:
+    """Return how many queries list the instances of classes with so many instances each, if none has to be halved."""
+    n_queries = 0
+    for group in _groups(class_counts, settings):
+        n_queries += 10 ** _n_digits(class_counts[group[0]], settings) if len(group) == 1 else 1
+    return n_queries
+
+
+def _groups(class_counts: Mapping[str, int], settings: Settings) -> Iterator[list[str]]:
+    """Yield classes that are listed together: few enough rows, few enough classes; a large class alone."""
+    group: list[str] = []
+    n_rows = 0
+    for qid in _sorted(class_counts):
+        n = class_counts[qid]
+        if n == 0:
+            continue
+        if group and (n_rows + n > settings.listing_rows or len(group) >= settings.class_batch):
+            yield group
+            group, n_rows = [], 0
+        group.append(qid)
+        n_rows += n
+    if group:
+        yield group
+
+
+def _n_digits(n_instances: int, settings: Settings) -> int:
+    """Return how many last digits of the QID one class is listed by."""
+    parts = math.ceil(n_instances / settings.listing_rows)
+    return min(len(str(parts - 1)), MAX_ENDING) if parts > 1 else 0
 
 
 def _fact(row: Row, key: str) -> Fact | None:

@@ -18,7 +18,8 @@ from mlm_assets.tables import TRAINED_VARIANTS, VARIANTS
 BEFORE, NOW, LATER = "2026-12", "2027-01", "2027-02"
 VARIANT, OTHER = TRAINED_VARIANTS
 PAGES = "data_docs"
-DATASETS = ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics", "approvals", PAGES)
+DATASETS = ("eligible", "geo_cells", "members", *VARIANTS, "dataset_statistics", "approvals", PAGES, "attribution")
+DRAFT = ("release_diff", "release_files")
 KEY_CHECK = "key_is_unique"
 """One of the checks of every table."""
 Asked = set[tuple[str, str]]
@@ -112,6 +113,11 @@ class Home:
         yield run
         self._instance.report_run_canceled(run)
 
+    def ends_well(self, run: dg.DagsterRun) -> None:
+        """End a run that materialised nothing more with success."""
+        event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name)
+        self._instance.report_dagster_event(event, run.run_id)
+
     def fails(self, *names: str, partition: str | None = NOW) -> None:
         """Have a run on tables that fails before anything is materialised."""
         with self.running(*names, partition=partition) as run:
@@ -148,6 +154,7 @@ def home(empty: Home) -> Home:
     empty.made("refresh", *DATASETS, partition=BEFORE)
     for variant in TRAINED_VARIANTS:
         empty.made(*models_of(variant), f"{variant}/benchmark", partition=BEFORE)
+    empty.made(*DRAFT, partition=BEFORE)
     assert empty.tick() == set(), "what was there before the automation first looked is left alone"
     return empty
 
@@ -164,7 +171,12 @@ def shards() -> dict[str, list[str | None]]:
     }
 
 
-def test_a_refresh_ends_in_the_models_of_exactly_its_release(home: Home) -> None:
+def drafting(release: str = NOW) -> Asked:
+    """Return what is asked for when a release is drafted."""
+    return {(name, release) for name in DRAFT}
+
+
+def test_a_refresh_ends_in_the_draft_of_exactly_its_release(home: Home) -> None:
     assert home.ticks() == set()
     home.made("refresh")
     assert home.tick() == {(name, NOW) for name in DATASETS}
@@ -176,10 +188,14 @@ def test_a_refresh_ends_in_the_models_of_exactly_its_release(home: Home) -> None
     with home.running(*names) as run:
         assert home.ticks() == set()
         home.made(*names, by=run)
+    assert home.tick() == drafting()
+    with home.running(*DRAFT) as run:
+        assert home.ticks() == set()
+        home.made(*DRAFT, by=run)
     assert home.ticks() == set()
 
 
-def test_in_a_new_home_a_release_is_made_and_trained_in_two_runs(empty: Home) -> None:
+def test_in_a_new_home_a_release_is_made_trained_and_drafted_in_three_runs(empty: Home) -> None:
     for name, keys in shards().items():
         for partition in keys:
             empty.made(name, partition=partition)
@@ -188,6 +204,8 @@ def test_in_a_new_home_a_release_is_made_and_trained_in_two_runs(empty: Home) ->
     assert empty.tick() == {(name, NOW) for name in DATASETS}
     empty.made(*DATASETS)
     assert empty.tick() == training(VARIANT, OTHER)
+    empty.made(*(name for name, _ in training(VARIANT, OTHER)))
+    assert empty.tick() == drafting()
 
 
 def test_a_new_dataset_trains_its_own_variant_and_release_only(home: Home) -> None:
@@ -205,6 +223,8 @@ def test_a_second_version_of_a_dataset_is_trained_on_again(home: Home) -> None:
         home.made(VARIANT)
         assert models_asked(home.tick()) == training(VARIANT)
         home.made(*(name for name, _ in training(VARIANT)))
+        assert home.tick() == drafting()
+        home.made(*DRAFT)
         assert home.ticks() == set()
 
 
@@ -299,7 +319,7 @@ def test_a_dataset_that_is_about_to_be_made_again_is_waited_for(home: Home) -> N
         home.made(VARIANT)
         assert models_asked(home.ticks()) == set()
     home.made("members")
-    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics", "approvals", PAGES)}
+    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics", "approvals", PAGES, "attribution")}
     home.made(*VARIANTS)
     assert models_asked(home.tick()) == training(VARIANT, OTHER)
 
@@ -357,7 +377,7 @@ def test_new_cells_train_nothing_before_there_is_a_dataset_of_them(home: Home) -
 def test_models_are_not_judged_on_a_dataset_that_is_about_to_be_made_again(home: Home) -> None:
     trained(home)
     home.made("members", f"{VARIANT}/le_model")
-    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics", "approvals", PAGES)}
+    assert home.tick() == {(name, NOW) for name in (*VARIANTS, "dataset_statistics", "approvals", PAGES, "attribution")}
     home.made(*VARIANTS)
     assert models_asked(home.tick()) == training(VARIANT, OTHER)
 
@@ -400,6 +420,100 @@ def test_a_training_that_failed_is_not_asked_for_again(home: Home) -> None:
     assert models_asked(home.tick()) == training(VARIANT), "until there is another dataset"
 
 
+# -- the draft of a release ------------------------------------------------------------------------------------------
+
+
+def test_a_release_is_not_drafted_before_both_variants_are_judged(home: Home) -> None:
+    home.made("refresh", *DATASETS)
+    assert home.tick() == training(VARIANT, OTHER)
+    home.made(*(name for name, _ in training(VARIANT)))
+    assert home.ticks() == set()
+    home.made(*(name for name, _ in training(OTHER)))
+    assert home.tick() == drafting()
+
+
+def test_a_release_waits_for_the_models_of_a_dataset_that_was_made_again(home: Home) -> None:
+    trained(home)
+    with home.running("image_features", partition="00"):
+        home.made(*TRAINED_VARIANTS)
+        assert home.ticks(3) == set(), "training waits for the features, and the draft for the training"
+    assert home.tick() == training(VARIANT, OTHER)
+    with home.running(*(name for name, _ in training(VARIANT, OTHER))) as run:
+        assert home.ticks() == set()
+        home.made(*(name for name, _ in training(VARIANT, OTHER)), by=run)
+    assert home.tick() == drafting()
+
+
+def test_a_release_is_not_drafted_again_when_its_training_failed(home: Home) -> None:
+    trained(home)
+    home.made(VARIANT)
+    asked = home.tick()
+    assert models_asked(asked) == training(VARIANT)
+    assert not asked & drafting()
+    home.fails(*(name for name, _ in training(VARIANT)))
+    assert home.ticks(3) == set()
+    home.made(*(name for name, _ in training(VARIANT)))
+    assert home.tick() == drafting(), "once somebody has trained it"
+
+
+def test_a_dataset_that_is_no_subject_of_training_is_drafted_again(home: Home) -> None:
+    trained(home)
+    home.made("mlm_v2")
+    asked = home.tick()
+    assert drafting() <= asked | home.tick()
+
+
+def test_a_variant_that_is_too_small_to_be_trained_on_holds_no_release_up(home: Home) -> None:
+    home.made("refresh", *DATASETS)
+    assert home.tick() == training(VARIANT, OTHER)
+    small = [name for name, _ in training(OTHER)]
+    with home.running(*small) as run:
+        home.made(*(name for name, _ in training(VARIANT)))
+        assert home.ticks() == set()
+        home.ends_well(run)
+    assert home.ticks() == drafting()
+
+
+def test_a_training_that_failed_is_no_variant_that_is_too_small(home: Home) -> None:
+    home.made("refresh", *DATASETS)
+    home.tick()
+    home.made(*(name for name, _ in training(VARIANT)))
+    home.fails(*(name for name, _ in training(OTHER)))
+    assert home.ticks(3) == set()
+
+
+@pytest.mark.parametrize("missing", ["attribution", "geo_cells", "mlm_v2"])
+def test_without_what_a_release_is_made_of_nothing_is_drafted(home: Home, missing: str) -> None:
+    home.made(*(name for name in DATASETS if name != missing))
+    home.made(*(name for name, _ in training(VARIANT, OTHER)))
+    assert not home.ticks(3) & drafting()
+
+
+@pytest.mark.parametrize("blocked", ["attribution", "mlm_v2", f"{VARIANT}/benchmark"])
+def test_a_release_of_which_something_is_blocked_is_not_drafted(home: Home, blocked: str) -> None:
+    home.made("refresh", *DATASETS)
+    home.tick()
+    home.made(*(name for name, _ in training(VARIANT, OTHER)))
+    home.rejected(blocked)
+    assert not home.ticks(3) & drafting()
+    home.approved(blocked)
+    assert drafting() <= home.ticks(3)
+
+
+def test_a_diff_that_was_made_alone_is_put_into_the_draft(home: Home) -> None:
+    trained(home)
+    home.made("release_diff")
+    assert home.tick() == {("release_files", NOW)}
+
+
+def test_a_draft_that_failed_is_not_asked_for_again(home: Home) -> None:
+    home.made("refresh", *DATASETS)
+    home.made(*(name for name, _ in training(VARIANT, OTHER)))
+    assert home.ticks(3) >= drafting()
+    home.fails(*DRAFT)
+    assert home.ticks(3) == set()
+
+
 def models_asked(asked: Asked) -> Asked:
     """Return what of `asked` is a model or a benchmark."""
     return {(name, partition) for name, partition in asked if "/" in name}
@@ -409,5 +523,6 @@ def trained(home: Home) -> None:
     """Have the datasets of the release made, and its models trained and judged."""
     home.made("refresh", *DATASETS)
     home.made(*(name for name, _ in training(VARIANT, OTHER)))
+    home.made(*DRAFT)
     home.ticks()
     assert home.tick() == set()

@@ -37,7 +37,7 @@ def odd_frozen(folder: Path, chunk: int = 1_000) -> Frozen:
     }
     # Without rows there are no vectors either; the files are written all the same.
     vectors = {**frozen.vectors, "mlm_irle_gr": lambda split: iter(())}
-    return replace(frozen, rows=chunked, vectors=vectors)
+    return replace(frozen, rows=chunked, vectors=vectors, attribution=_judged(frozen.attribution))
 
 
 def write(frozen: Frozen, folder: Path, *names: str) -> dict[str, FileRecord]:
@@ -75,6 +75,15 @@ def _odd(rows: pa.Table) -> pa.Table:
     found[3]["class_labels"] = []
     found[4]["revision"] = None
     return pa.Table.from_pylist(found, schema=rows.schema)
+
+
+def _judged(attribution: pa.Table) -> pa.Table:
+    """Let `attribution` say other than the rows, so that it shows whose word is published."""
+    found = [
+        {**row, "author": f"judged: {row['author']}", "licence": f"{row['licence']}, as judged"}
+        for row in attribution.to_pylist()
+    ]
+    return pa.Table.from_pylist(found, schema=attribution.schema)
 
 
 def _without(rows: pa.Table, split: str) -> pa.Table:

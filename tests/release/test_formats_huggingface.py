@@ -82,8 +82,13 @@ def test_datasets_gives_the_rows_with_pictures(
                     "images": pictures,
                     "image_info": info_of(frozen, row),
                 }
-            n_files = len(list((folder / "data" / variant).glob(f"{split}-*.parquet")))
-            assert n_files == -(-len(expected) // file_rows)
+            files = sorted((folder / "data" / variant).glob(f"{split}-*.parquet"))
+            sizes = [pq.read_metadata(path).num_rows for path in files]
+            full, rest = divmod(len(expected), file_rows)
+            assert sizes == [file_rows] * full + [rest] * bool(rest)
+            assert [path.name for path in files] == [
+                f"{split}-{number:05d}-of-{len(files):05d}.parquet" for number in range(len(files))
+            ]
     opened = load(folder, "mlm")["train"][0]["images"][0]
     assert (opened.size, opened.mode) == ((256, 256), "RGB")
     assert opened.convert("RGB").getpixel((9, 9)) == _pixel(frozen)

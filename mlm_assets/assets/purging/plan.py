@@ -18,6 +18,7 @@ from mlm_assets.tables import TABLES, VARIANTS
 Names = dict[str, dict[str, str]]
 """New names of purged versions by their old ones, by "table/partition" as it stands in paths."""
 
+_OF_FILES: Final = ("qid", "image_index", "file", "file_sha1", "path", "picture_sha256", "width_px")
 _LISTED: Final = ("settlements",)
 """Tables that list files of settlements."""
 
@@ -27,15 +28,17 @@ class Plan:
     """What has to go.
 
     `owners` are the items concerned: the item itself, or those that the file belongs to. `files` are the names under
-    which pictures that go are known, `sha1s` their originals, `paths` and `picture_sha256s` their padded pictures,
-    `widths` those of the originals. `texts` are hashes of lead texts that nobody else has, `titles` the articles by
-    language. `versions` and `n_rows` are filled when the purged versions are written; `step` says how far it is.
+    which pictures that go are known, `names` those in published records, `sha1s` their originals, `paths` and
+    `picture_sha256s` their padded pictures, `widths` those of the originals. `texts` are hashes of lead texts that
+    nobody else has, `titles` the articles by language. `versions` and `n_rows` are filled when the purged versions are
+    written; `step` says how far it is.
     """
 
     kind: Kind
     target: str
     owners: Sequence[str] = ()
     files: Sequence[str] = ()
+    names: Sequence[str] = ()
     sha1s: Sequence[str] = ()
     widths: Sequence[int] = ()
     paths: Sequence[str] = ()
@@ -59,8 +62,13 @@ class Plan:
     @property
     def traces(self) -> Traces:
         """What gives the target away in a file of a release."""
-        qids = frozenset(self.owners) if self.kind == ITEM else frozenset()
-        return Traces(qids, frozenset(self.files), frozenset(self.sha1s), frozenset(self.picture_sha256s))
+        return Traces(
+            frozenset([self.target] if self.kind == ITEM else []),
+            frozenset([*self.files, *self.names]),
+            frozenset(self.sha1s),
+            frozenset(self.picture_sha256s),
+            frozenset(self.owners),
+        )
 
 
 def written_versions(lake: Lake) -> Iterator[Version]:
@@ -115,7 +123,7 @@ class _Found:
     def look(self, version: Version) -> None:
         """Look through one version."""
         if version.table == "images":
-            self._look_at_files(self._rows(version, "qid", "file", "file_sha1", "path", "picture_sha256", "width_px"))
+            self._look_at_files(self._rows(version, *_OF_FILES))
         elif version.table == "summaries":
             self._look_at_texts(self._rows(version, "qid", "lang", "requested_title", "title", "text_sha256"))
         elif version.table in VARIANTS:
@@ -136,10 +144,11 @@ class _Found:
             self._target,
             owners=sorted(self._owners),
             files=sorted({str(row["file"]) for row in files} | ({self._target} if self._kind == FILE else set())),
+            names=sorted({str(row["name"]) for row in files}),
             sha1s=sha1s,
             widths=sorted({int(row["width_px"]) for row in files if row["width_px"]}),
             paths=sorted({str(row["path"]) for row in files if row["path"]}),
-            picture_sha256s=sorted({str(row["picture_sha256"]) for row in files if row["picture_sha256"]}),
+            picture_sha256s=sorted(self._hashes(files)),
             texts=sorted(self._texts - self._other_texts),
             titles={lang: sorted(titles) for lang, titles in sorted(self._titles.items())},
         )
@@ -155,10 +164,19 @@ class _Found:
         self._owners |= {row["qid"] for row in gone}
         return gone
 
+    def _hashes(self, files: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Return the hashes of padded pictures, as the tables say and as the lake has them."""
+        paths = {row["path"] for row in files if row["path"] and self._lake.exists(row["path"])}
+        kept = {hashlib.sha256(self._lake.read_bytes(path)).hexdigest() for path in paths}
+        return kept | {str(row["picture_sha256"]) for row in files if row["picture_sha256"]}
+
     def _look_at_files(self, rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:
             if self._kind == FILE or row["qid"] == self._target:
-                self._mine.setdefault(json.dumps([row["qid"], row["file"], row["file_sha1"], row["path"]]), dict(row))
+                named = {"name": f"{row['qid']}_{row.get('image_index')}.jpg", **row}
+                self._mine.setdefault(
+                    json.dumps([named[name] for name in ("name", "file", "file_sha1", "path")]), named
+                )
             elif row["qid"] not in self._taken_down:
                 self._others |= {one for one in (row["file_sha1"], row["file"]) if one}
         if self._kind == ITEM and any(row["qid"] == self._target for row in rows):
@@ -200,6 +218,7 @@ class _Found:
         if "qid" not in TABLES[version.table].column_names:
             return False
         return bool(pc.any(pc.equal(self._lake.read(version)["qid"], self._target)).as_py())
+
 
 def at_step(plan: Plan, step: str) -> Plan:
     """Return the plan at another step."""

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mlm_assets.geo.plots import bars_png, map_png
-from mlm_assets.release.diff.report import ALL, Diff
-from mlm_assets.release.diff.sides import Side, ask
+from mlm_assets.release.diff.report import Diff
+from mlm_assets.release.diff.sides import WHOLE, Side, ask
+from mlm_assets.release.diff.tallies import ALL
 from mlm_assets.tables import IRLE_VARIANTS, VARIANTS
 
 _MAX_COUNTRIES: Final = 12
+_MAX_BEHIND: Final = 10_000
+_COLOURS: Final = {"new": "#1f6f8b", "gone": "#d1495b", "moved": "#e08a1e"}
 
 
 def drawings(connection: Any, diff: Diff, before: Side | None, after: Side) -> dict[str, bytes]:
@@ -18,7 +21,7 @@ def drawings(connection: Any, diff: Diff, before: Side | None, after: Side) -> d
     """
     found = {"settlements": _settlements(connection, diff), "variants": _variants(diff), "texts": _texts(diff)}
     if diff["base"] is not None:
-        found["cells"] = _cells(diff, before, after)
+        found["cells"] = _cells(connection, diff, before, after)
         found["countries"] = _countries(connection)
     return {name: png for name, png in found.items() if png is not None}
 
@@ -39,10 +42,25 @@ def _settlements(connection: Any, diff: Diff) -> bytes | None:
     if diff["base"] is None:
         return map_png(lat, lon, f"Settlements of {diff['release']}")
     title = f"Settlements that came, went and moved since {diff['base']}"
-    return map_png(lat, lon, title, [row["change"] for row in rows])
+    labels = [row["change"] for row in rows]
+    return map_png(lat, lon, title, labels, colours=_COLOURS, behind=_behind(connection, WHOLE))
 
 
-def _cells(diff: Diff, before: Side | None, after: Side) -> bytes | None:
+def _behind(connection: Any, variant: str) -> tuple[list[float], list[float]]:
+    """Return where the settlements of a variant lie, an even choice of them: the continents draw themselves."""
+    rows = ask(
+        connection,
+        """
+        SELECT lat_deg, lon_deg FROM entity_after
+        WHERE variant = $variant ORDER BY md5(qid), qid LIMIT $n
+        """,
+        variant=variant,
+        n=_MAX_BEHIND,
+    )
+    return [row["lat_deg"] for row in rows], [row["lon_deg"] for row in rows]
+
+
+def _cells(connection: Any, diff: Diff, before: Side | None, after: Side) -> bytes | None:
     """Return a map of the cells of the first IRLE variant that are not the same: where their settlements lie."""
     variant = IRLE_VARIANTS[0]
     then = _centres(before.geo_cells if before is not None else None, variant)
@@ -52,9 +70,10 @@ def _cells(diff: Diff, before: Side | None, after: Side) -> bytes | None:
     if not gone and not new:
         return None
     places = [*(then[token] for token in gone), *(now[token] for token in new)]
-    labels = [*("not there any more" for _ in gone), *("not there before" for _ in new)]
+    labels = [*("gone" for _ in gone), *("new" for _ in new)]
     title = f"{variant}: geo-cells that changed since {diff['base']}"
-    return map_png([lat for lat, _ in places], [lon for _, lon in places], title, labels)
+    lat, lon = [lat for lat, _ in places], [lon for _, lon in places]
+    return map_png(lat, lon, title, labels, colours=_COLOURS, behind=_behind(connection, variant))
 
 
 def _centres(cells: Any, variant: str) -> dict[str, tuple[float, float]]:

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from mlm_assets.release.diff import meanings
 from mlm_assets.release.diff.markup import number
-from mlm_assets.release.diff.report import ALL, Diff
-from mlm_assets.tables import IRLE_VARIANTS, MODEL_TASKS, VARIANTS
+from mlm_assets.release.diff.report import Diff
+from mlm_assets.release.diff.tallies import ALL
+from mlm_assets.tables import EXCLUSION_REASONS, IRLE_VARIANTS, MODEL_TASKS, VARIANTS
 
 _NAMED: Final = 3
 
@@ -92,13 +93,25 @@ def _gone(diff: Diff) -> Iterator[str]:
     if events["gone"]:
         yield f"{_n(events['gone'], 'settlement')} {_is(events['gone'])} gone{_such_as(diff, 'gone', 'label_before')}."
     for fate, n in events["gone_by_fate"].items():
-        yield f"{number(n)} of them: {meanings.fate_of(fate)}."
+        yield f"{_n(n, 'settlement')}: {meanings.fate_of(fate)}."
+    yield from _gone_from_variants(diff)
     n_texts = sum(one["gone"] for one in diff["texts"][ALL].values())
     if n_texts:
         yield f"{_n(n_texts, 'lead text')} {_is(n_texts)} gone."
     images = diff["images"][ALL]
     if images["gone"]:
         yield f"{_n(images['gone'], 'picture')} {_is(images['gone'])} gone."
+
+
+def _gone_from_variants(diff: Diff) -> Iterator[str]:
+    """Tell of the variants that settlements left which stayed in the release, and why."""
+    for variant in VARIANTS:
+        fates = {fate: n for fate, n in diff["entities"][variant]["gone_by_fate"].items() if fate in EXCLUSION_REASONS}
+        left = {fate: n - diff["entities"][ALL]["gone_by_fate"].get(fate, 0) for fate, n in fates.items()}
+        why = [f"{number(n)} ({meanings.fate_of(fate)})" for fate, n in left.items() if n > 0]
+        if why:
+            total = sum(n for n in left.values() if n > 0)
+            yield f"{_n(total, 'settlement')} left {variant} and stayed in the release: {_listed(why)}."
 
 
 def _to_know(diff: Diff) -> Iterator[str]:
@@ -135,11 +148,11 @@ def _cells(variant: str, cells: Mapping[str, Any]) -> Iterator[str]:
         what = _n(cells["settlements_in_removed"], "settlement")
         parts.append(f"{_n(cells['removed'], 'geo-cell')} removed (with {what} of the last release)")
     if cells["added"]:
-        parts.append(f"{number(cells['added'])} added")
+        parts.append(f"{_n(cells['added'], 'geo-cell')} added")
     if cells["split"]:
-        parts.append(f"{number(cells['split'])} split into {number(cells['split_into'])}")
+        parts.append(f"{_n(cells['split'], 'geo-cell')} split into {number(cells['split_into'])}")
     if cells["merged"]:
-        parts.append(f"{number(cells['merged'])} merged into {number(cells['merged_into'])}")
+        parts.append(f"{_n(cells['merged'], 'geo-cell')} merged into {number(cells['merged_into'])}")
     if not parts:
         yield f"{variant}: the {_n(cells['after'], 'geo-cell')} are those of the last release."
         return

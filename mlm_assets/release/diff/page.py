@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from mlm_assets.release.diff import addresses, meanings
 from mlm_assets.release.diff.markup import Figures, jpeg, link, number, png, section, table, text, words
-from mlm_assets.release.diff.report import ALL, SPLITS, Diff
+from mlm_assets.release.diff.report import Diff
+from mlm_assets.release.diff.tallies import ALL, SPLITS
 from mlm_assets.tables import MODEL_TASKS, VARIANTS
 
 Picture = Callable[[str], bytes | None]
@@ -69,8 +70,8 @@ def _lead(figures: Figures, diff: Diff) -> str:
         return "There is no earlier release to compare with. These are the figures that the next one starts from."
     events = ("entities", ALL)
     return (
-        f"{figures.html(*events, 'new')} settlements are new, {figures.html(*events, 'gone')} are gone and "
-        f"{figures.html(*events, 'changed')} changed; {figures.html(*events, 'same')} are the same in every column."
+        f"Settlements: {figures.html(*events, 'new')} new, {figures.html(*events, 'gone')} gone, "
+        f"{figures.html(*events, 'changed')} changed, {figures.html(*events, 'same')} the same in every column."
     )
 
 

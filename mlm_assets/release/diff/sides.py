@@ -50,7 +50,7 @@ class Side:
 
 
 def lay_out(connection: Any, before: Side | None, after: Side) -> None:
-    """Make the tables that are asked: `{entity,text,image}_{before,after}`, `fates`, `{entity,text,image}_changes`.
+    """Make the tables that are asked: `{entity,image}_{before,after}`, `fates`, `{entity,text,image}_changes`.
 
     `connection` is a DuckDB connection that nobody else uses; the views of both sides stay open on it.
     """
@@ -58,7 +58,10 @@ def lay_out(connection: Any, before: Side | None, after: Side) -> None:
     _lay_out_side(connection, "before", before)
     _lay_out_side(connection, "after", after)
     _add_reasons(connection, after)
-    for name in ("text_changes", "image_changes", "fates"):
+    keep(connection, "text_changes", "text_changes")
+    # The largest tables; what is asked of texts from here on, `text_changes` answers.
+    connection.execute("DROP TABLE text_before; DROP TABLE text_after")
+    for name in ("image_changes", "fates"):
         keep(connection, name, name)
     keep(connection, "entity_changes", "entity_changes", {"moved_km": MOVED_KM})
 

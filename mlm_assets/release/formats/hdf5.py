@@ -116,13 +116,14 @@ def _paired(frozen: Frozen, variant: str, split: str) -> Iterator[tuple[dict[str
 
 def _check(variant: str, row: dict[str, Any], vectors: Vectors) -> None:
     pairs = (
-        ("images", vectors.images, row["images"]),
-        ("summaries", vectors.summaries, row["summaries"]),
-        ("classes", vectors.classes, row["class_labels"]),
+        ("images", vectors.images, len(row["images"])),
+        ("summaries", vectors.summaries, len(row["summaries"])),
+        # One whose classes have no English label has the vector of the most general one, as in training.
+        ("classes", vectors.classes, max(1, len(row["class_labels"]))),
     )
-    for name, values, things in pairs:
-        if len(values) != len(things) or not len(things):
-            raise MlmError(f"{variant}: {row['qid']} has {len(things)} {name} and {len(values)} vectors of them.")
+    for name, values, n_wanted in pairs:
+        if len(values) != n_wanted or not n_wanted:
+            raise MlmError(f"{variant}: {row['qid']} needs {n_wanted} vectors of its {name}, and has {len(values)}.")
     if row["class_id"] is None:
         raise MlmError(f"{variant}: {row['qid']} lies in no geo-cell, which the layout has no place for.")
 

@@ -6,14 +6,13 @@ The same card heads the folder of the release and its folder `huggingface/`, eac
 
 from typing import Any, Final
 
-from mlm_assets.release.manifest import CHECKSUMS_FILE, LICENCES, MANIFEST_FILE
+from mlm_assets.release.manifest import CHECKSUMS_FILE, LICENCES, MANIFEST_FILE, SPLITS
 from mlm_assets.release.metadata import grids, words
 from mlm_assets.release.metadata.text import bullets, front_matter, markdown_document, markdown_section, plain
 from mlm_assets.release.metadata.words import Manifest
 
 _SIZES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LARGEST: Final = "1M<n<10M"
-_SPLITS: Final = ("train", "validation", "test")
 _HUB: Final = "huggingface"
 _DESCRIBED: Final = (
     ("DATASHEET.md", "how the dataset was made, what it is for, what it is not"),
@@ -85,15 +84,23 @@ def _front(manifest: Manifest, prefix: str | None) -> dict[str, Any]:
         "tags": [word.lower().replace(" ", "-") for word in words.KEYWORDS],
     }
     if prefix is not None:
-        found["configs"] = [
-            _config(variant, prefix, is_first=number == 0) for number, variant in enumerate(manifest["variants"])
-        ]
+        present = [variant for variant in manifest["variants"] if _hub_splits(manifest, variant)]
+        found["configs"] = [_config(manifest, variant, prefix, is_first=variant == present[0]) for variant in present]
     return found
 
 
-def _config(variant: str, prefix: str, *, is_first: bool) -> dict[str, Any]:
-    files = [{"split": split, "path": f"{prefix}data/{variant}/{split}-*.parquet"} for split in _SPLITS]
+def _config(manifest: Manifest, variant: str, prefix: str, *, is_first: bool) -> dict[str, Any]:
+    files = [
+        {"split": split, "path": f"{prefix}data/{variant}/{split}-*.parquet"}
+        for split in _hub_splits(manifest, variant)
+    ]
     return {"config_name": variant, **({"default": True} if is_first else {}), "data_files": files}
+
+
+def _hub_splits(manifest: Manifest, variant: str) -> list[str]:
+    """Return the splits of a variant that have files; `datasets` loads none of a card that names one without."""
+    paths = [file["path"] for file in manifest["files"]]
+    return [split for split in SPLITS if any(path.startswith(f"{_HUB}/data/{variant}/{split}-") for path in paths)]
 
 
 def _has_hub(manifest: Manifest) -> bool:

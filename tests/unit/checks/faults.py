@@ -114,6 +114,16 @@ BY_TABLE: dict[str, dict[str, Breaker]] = {
         "classes_are_in_the_list": change(class_qids=["Q515", "Q5"]),
         "shard_is_that_of_the_qid": change(shard="01"),
     },
+    "changed_facts": {
+        "names_have_no_shard": change(is_(property="code_of"), shard="00"),
+        "asked_items_are_candidates": change(is_(property="asked"), qid="Q999"),
+        "facts_are_of_asked_items": drop(is_(property="asked")),
+    },
+    "departures": {
+        "merged_items_have_a_target": change(is_(fate="merged"), target_qid=None),
+        "no_candidate_departed": change(is_(fate="deleted"), qid="Q201"),
+        "departed_by_now": change(release="2029-11"),
+    },
     "facts": {
         "qid_is_a_candidate_of_the_shard": change(qid="Q999"),
         "coordinates_are_complete": change(is_(property="P625"), lat_deg=None),
@@ -205,6 +215,9 @@ BY_TABLE: dict[str, dict[str, Breaker]] = {
     "approvals": {
         "reason_is_given": change(reason=" "),
         "figures_are_json": change(figures="{"),
+    },
+    "release_files": {
+        "paths_stay_inside": change(path="json/../../other.json"),
     },
     "attribution": {
         "texts_have_languages_and_pictures_files": change(is_(kind="image"), lang="en"),

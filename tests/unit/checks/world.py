@@ -33,7 +33,7 @@ from mlm_assets.tables import (
 
 RELEASE = "2026-12"
 SHARD = "00"
-PARAMETERS = {"shards": 1, "base_class": "Q486972", "hops": 3, "t_min": "3", "t_max": "10"}
+PARAMETERS = {"shards": 1, "base_class": "Q486972", "hops": 3, "t_min": "3", "t_max": "10", "release": RELEASE}
 PARTITIONS = {(): "", ("shard",): SHARD, ("lang", "shard"): f"en|{SHARD}", ("release",): RELEASE}
 QUOTAS = pa.table({"country_code": ["DE", "FR", "RE"], "eu_country": ["DE", "FR", "FR"], "wanted": [4, 10, 10]})
 
@@ -106,6 +106,11 @@ def build(lake: Lake) -> World:
     world.add("candidates", [
         {"qid": qid, "shard": shard_of(qid, 1), "class_qids": ["Q515"], "revision": 7} for qid in items
     ])  # fmt: skip
+    world.add("changed_facts", _changed_facts())
+    world.add("departures", [
+        {"qid": "Q301", "fate": "merged", "target_qid": "Q101", "release": RELEASE, "revision": 6, "answer_key": _KEY},
+        {"qid": "Q302", "fate": "deleted", "target_qid": None, "release": RELEASE, "revision": 6, "answer_key": None},
+    ])  # fmt: skip
     world.add("facts", _facts(places))
     _add_decisions(world)
     settlements = world.rows("settlements")
@@ -120,6 +125,7 @@ def build(lake: Lake) -> World:
     }  # fmt: skip
     world.add("approvals", [approval])
     world.add("attribution", _attribution(world))
+    world.add("release_files", _release_files())
     _add_features(world)
     for variant in TRAINED_VARIANTS:
         for task in ("ir", "le", "mtl"):
@@ -128,12 +134,35 @@ def build(lake: Lake) -> World:
     return world
 
 
+def _release_files() -> Rows:
+    """Return a file with a number of records and one without."""
+    about = {"variant": "mlm", "split": "", "licence": "mixed", "size_bytes": 20, "sha256": "0" * 64}
+    return [
+        {**about, "path": "json/mlm/mlm.json", "format": "json", "media_type": "application/json", "n_records": 5},
+        {**about, "path": "diff/index.html", "format": "diff", "media_type": "text/html", "n_records": None},
+    ]
+
+
 def _classes() -> Rows:
     return [
         {"class_qid": "Q486972", "hop": 0, "parent_qids": [], "labels": [("en", "human settlement")]},
         {"class_qid": "Q515", "hop": 1, "parent_qids": ["Q486972"], "labels": [("en", "city"), ("de", "Stadt")]},
         {"class_qid": "Q1549591", "hop": 2, "parent_qids": ["Q515"], "labels": []},
     ]
+
+
+def _changed_facts() -> Rows:
+    """Return one item that was asked for across shards, and what the facts of all say of a class and a country."""
+    item = {"qid": "Q201", "shard": SHARD, "answer_key": _KEY}
+    return [
+        {"qid": "Q201", "shard": SHARD, "property": "asked", "value": "7"},
+        {**item, "property": "P31", "value": "Q515", "label": "city"},
+        {**item, "property": "P625", "value": "Point(1 2)", "lat_deg": 2.0, "lon_deg": 1.0, "globe_qid": EARTH,
+         "statement": "Q201-a"},
+        {**item, "property": "label", "value": "Nowhere", "lang": "en"},
+        {"qid": "Q515", "property": "label_of", "value": "city", "answer_key": _KEY},
+        {"qid": "Q183", "property": "code_of", "value": "DE", "answer_key": _KEY},
+    ]  # fmt: skip
 
 
 def _places() -> Rows:
@@ -238,7 +267,10 @@ def _images(lake: Lake, settlements: Rows) -> Rows:
 
 
 def _manifest(world: World) -> Rows:
-    names = ("settlement_classes", "candidates", "facts", "settlements", "rejections", "summaries", "images")
+    names = (
+        "settlement_classes", "candidates", "changed_facts", "departures", "facts", "settlements", "rejections",
+        "summaries", "images",
+    )  # fmt: skip
     rows: Rows = [
         {"kind": "table", "name": name, "partition": partition, "value": version.version, "n_rows": version.n_rows}
         for name in names
