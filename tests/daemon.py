@@ -1,4 +1,4 @@
-"""`mlm ui` as it runs at a maintainer's: webserver, daemon and sensors in processes of their own, asked over GraphQL."""
+"""`mlm ui` as it runs at a maintainer's: webserver, daemon and sensors in their own processes, asked over GraphQL."""
 
 import json
 import os

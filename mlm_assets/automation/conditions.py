@@ -72,15 +72,18 @@ _WAITS_FOR_ITS_BENCHMARK: Final = _Condition.any_deps_match(
 ).allow(_BENCHMARKS)
 """A benchmark is older than its dataset or models, and nobody has asked for a new one yet."""
 _LEFT_OUT: Final = (
-    _Condition.newly_requested().since(_Condition.newly_updated() | _Condition.initial_evaluation())
-    & ~_Condition.execution_failed()
-).with_label("left_out")
-"""A benchmark that was asked for and ended well without a result: the variant is too small to be trained on."""
+    _Condition.newly_requested()
+    .since(_Condition.newly_updated() | _Condition.initial_evaluation())
+    .with_label("left_out")
+)
+"""A benchmark that was asked for, is not running, has not failed, and is not there: its variant is too small to be
+trained on. One whose run somebody cancelled looks the same; the draft says what it lacks."""
 
 DRAFT_THE_RELEASE: Final = (
     _Condition.any_deps_updated().since_last_handled()
     & ~_Condition.in_progress()
     & ~_Condition.any_deps_in_progress()
+    & ~_Condition.any_deps_match(_Condition.execution_failed())
     & ~_Condition.any_deps_match(_Condition.will_be_requested()).ignore(_DIFF)
     & ~_Condition.any_deps_match(_Condition.missing() & ~_Condition.will_be_requested()).ignore(_BENCHMARKS)
     & ~_Condition.any_deps_match(_Condition.missing() & ~_LEFT_OUT).allow(_BENCHMARKS)
@@ -91,5 +94,6 @@ DRAFT_THE_RELEASE: Final = (
 ).with_label("draft_the_release")
 """Draft when datasets and benchmarks of the release are there and belong together, and again when they changed.
 
-Nothing that it is made of is missing, running, blocked, or about to be made again. The diff is made in the same run.
+Nothing that it is made of is missing, running, failed, blocked, or about to be made again. The diff is made in the same
+run.
 """

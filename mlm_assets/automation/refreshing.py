@@ -20,7 +20,7 @@ from mlm_assets.automation.run_lock import only_run
 from mlm_assets.automation.summary import sum_up
 from mlm_assets.errors import ServiceUnavailable
 from mlm_assets.releases import check_release
-from mlm_assets.resources.services import RELEASE_TAG, LakeResource
+from mlm_assets.resources.services import FULL_TAG, RELEASE_TAG, LakeResource
 from mlm_assets.settings import Settings, load_settings
 
 JOB_NAME: Final = "monthly_refresh"
@@ -33,6 +33,8 @@ class MonthToRefresh(dg.Config):
 
     release: str
     """Month of the support window (YYYY-MM)."""
+    full: bool = False
+    """Ask for everything, and take nothing over from earlier releases."""
 
 
 @dg.op(
@@ -54,9 +56,8 @@ def refresh_the_month(context: dg.OpExecutionContext, config: MonthToRefresh, la
     with only_run(lake.settings().home, what), _environment_of(release, lake) as settings:
         home = lake.open()
         home.clear_temporary()
-        walk = Walk(
-            settings, home, context.instance, release, "fetch", {REFRESH_RUN_TAG: context.run.run_id}
-        )  # fmt: skip
+        tags = {REFRESH_RUN_TAG: context.run.run_id, **({FULL_TAG: "true"} if config.full else {})}
+        walk = Walk(settings, home, context.instance, release, "fetch", tags)
         progress = Progress(legs(release, "refresh"))
         try:
             for step in walk.steps(progress.legs, lambda _: None):

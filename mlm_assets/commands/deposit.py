@@ -6,11 +6,14 @@ same command goes on where a killed one stopped. Nothing is published here; a pe
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from mlm_assets.errors import MlmError, Refused
@@ -38,7 +41,7 @@ class Deposited:
 def deposit(settings: Settings, release: str, into: Path | None, url: str | None, say: Say) -> dict[str, Any]:
     """Write the deposit folder of the newest published version; with `url`, fill a draft in that archive.
 
-    Returns `folder`, `files` and, after an upload, `deposited`.
+    Returns `folder`, `files` and, after an upload, `deposited`. The home's own folder is removed after an upload.
 
     Raises:
         Refused: the release has no published version that may be deposited, or see `release.deposit`.
@@ -47,22 +50,41 @@ def deposit(settings: Settings, release: str, into: Path | None, url: str | None
     published = _published(releases)
     folder = into.absolute() if into is not None else settings.home / "deposits" / release / published.name
     client = _client(settings, url) if url is not None else None
-    made = write_deposit(published, folder, say)
-    said: dict[str, Any] = {
-        "release": release, "version": made.version, "folder": str(folder),
-        "files": [asdict(file) for file in made.files],
-    }  # fmt: skip
-    if client is not None:
-        said["deposited"] = asdict(_upload(client, settings.home, releases, made, say))
-    return said
+    if client is None:
+        made = write_deposit(published, folder, say)
+        return _said(release, made)
+    with _alone(settings.home, release):
+        made = write_deposit(published, folder, say)
+        deposited = _upload(client, settings.home, releases, made, say)
+    if into is None:  # a copy in the home would have to be found again by every takedown
+        shutil.rmtree(folder)
+    return {**_said(release, made), "deposited": asdict(deposited)}
+
+
+def _said(release: str, made: Deposit) -> dict[str, Any]:
+    files = [asdict(file) for file in made.files]
+    return {"release": release, "version": made.version, "folder": str(made.folder), "files": files}
+
+
+@contextmanager
+def _alone(home: Path, release: str) -> Iterator[None]:
+    """Let one process at a time deposit a release: two would make two drafts."""
+    lock = FileLock(home / "deposits" / f".{release}.lock", timeout=0)
+    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with lock:
+            yield
+    except Timeout as error:
+        raise Refused(f"Another process is depositing {release} from {home}.") from error
 
 
 def show(said: dict[str, Any], console: Console) -> None:
     """Print the folder, its files, and the draft."""
     total = sum(file["size_bytes"] for file in said["files"])
     console.print(f"{said['release']} v{said['version']}: {len(said['files'])} files, {total / 1e6:,.1f} MB")
-    console.print(f"  {said['folder']}")
-    if "deposited" in said:
+    if "deposited" not in said:
+        console.print(f"  {said['folder']}")
+    else:
         made = said["deposited"]
         console.print(f"  draft {made['deposition']} at {made['url']}, DOI {made['doi'] or 'not reserved'}")
         console.print(f"  look at it, and publish it there: {made['page_url']}")

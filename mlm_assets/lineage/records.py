@@ -21,6 +21,10 @@ SQL_FILES: Final[dict[str, tuple[str, ...]]] = {
     "members": ("sql/members.sql",),
     **{table.name: ("sql/dataset.sql",) for table in DATASETS},
     "dataset_statistics": ("sql/dataset_countries.sql", "sql/dataset_statistics.sql"),
+    "release_diff": (
+        *("sql/diff/entity_rows.sql", "sql/diff/text_rows.sql", "sql/diff/image_rows.sql", "sql/diff/fates.sql"),
+        *("sql/diff/entity_changes.sql", "sql/diff/text_changes.sql", "sql/diff/image_changes.sql"),
+    ),
 }
 """The statements that fill a table; a table without one is filled by its function."""
 
@@ -45,6 +49,8 @@ FUNCTIONS: Final[dict[str, str]] = {
     "class_features": "mlm_assets.ml.features",
     **{table.name: "mlm_assets.ml.training" for table in MODELS},
     **{f"{variant}/benchmark": "mlm_assets.ml.evaluation" for variant in TRAINED_VARIANTS},
+    "release_files": "mlm_assets.release.builder.build",
+    "release_diff": "mlm_assets.release.diff.report.compare",
 }
 """The domain function that fills a table, or that its SQL relies on. A table that is not here says so in words."""
 

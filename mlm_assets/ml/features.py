@@ -253,13 +253,15 @@ class FeatureStore:
         return moved
 
     def drop(self, blocks: Sequence[str]) -> None:
-        """Remove blocks for good, vectors before keys, with the index that knows them."""
+        """Remove blocks for good, vectors before keys, with the index, and with keys that a killed process left."""
         with self._lock():
             for block in blocks:
                 (self.folder / f"{block}.npy").unlink(missing_ok=True)
-                (self.folder / f"{block}{_KEYS}").unlink(missing_ok=True)
-            if blocks:
-                (self.folder / _INDEX).unlink(missing_ok=True)
+            there = set(self.blocks())
+            for path in self.folder.glob(f"*{_KEYS}"):
+                if path.name.removesuffix(_KEYS) not in there and not path.name.startswith(_TEMPORARY):
+                    path.unlink()
+            (self.folder / _INDEX).unlink(missing_ok=True)
         self._index = _Index()
 
     def verify(self) -> list[Path]:

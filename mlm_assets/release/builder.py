@@ -7,6 +7,7 @@ these are does not belong here (`assets.freezing`), nor who publishes the folder
 
 import hashlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +64,7 @@ def build(
     unfinished = folder.with_name(f"{TEMPORARY}{folder.name}-{uuid.uuid4().hex}")
     unfinished.mkdir(parents=True)
     try:
-        manifest = _fill(frozen, unfinished, documents, checks, say, formats)
+        manifest = _fill(frozen, unfinished, documents, checks, _alive(unfinished, say), formats)
         put_in_place(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -94,6 +95,16 @@ def put_in_place(made: Path, folder: Path) -> None:
     made.rename(folder)
     sync_folder(folder.parent)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _alive(folder: Path, say: Say) -> Say:
+    """Return `say` that marks the folder as being worked on: what looks left behind for an hour is cleared (`Lake`)."""
+
+    def told(text: str) -> None:
+        os.utime(folder)
+        say(text)
+
+    return told
 
 
 class _Watched:

@@ -35,7 +35,8 @@ def files_below(folder: Path) -> Iterator[str]:
     for parent, folders, names in os.walk(folder):
         folders.sort()
         inside = Path(parent).relative_to(folder)
-        for name in sorted(names):
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        for name in sorted([*names, *links]):
             yield (inside / name).as_posix()
 
 

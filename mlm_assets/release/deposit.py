@@ -74,7 +74,6 @@ def zenodo_metadata(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "upload_type": "dataset",
         "publication_date": manifest["created"],
         "creators": [{"name": one["name"]} for one in record["creators"]],
-        "contributors": [{"name": one["name"], "type": one["contributorType"]} for one in record["contributors"]],
         "description": f"{paragraphs}<p>Parts stand under different licences:</p><ul>{licences}</ul>",
         "access_right": "open",
         "license": _OTHER_LICENCE,

@@ -12,6 +12,8 @@ Layout below the root (the home, or any fsspec URL)::
     raw/<release>/<service>/<kk>/<key>.gz          answers of the services, by request (`AnswerLog`)
     raw/files/<kk>/<key>.gz                        thumbnails: their key holds the file's hash; for all releases
     images/<kk>/<sha1>-<picture>.jpg               padded pictures
+    faces/<detector>/<kk>.json                     share of a picture that a face covers, by the picture's hash
+    takedowns/<kind>-<target>.json                 tombstones of what was taken back (`takedowns`)
     datasets/<release>/<variant>/...               what researchers download
     features/<modality>/<encoder>/<block>.npy      vectors, by content (`ml.features`); in the home where the lake is
                                                    an object store, for they are read as memory maps

@@ -24,7 +24,7 @@ from mlm_assets.settings import is_loopback
 ZENODO_URL: Final = "https://zenodo.org"
 TOKEN_VARIABLE: Final = "MLM_ZENODO_TOKEN"  # noqa: S105 (the name of the variable, not the token)
 _API: Final = "/api/deposit/depositions"
-_TIMEOUT_S: Final = (15.0, 300.0)
+_TIMEOUT_S: Final = (15.0, 900.0)  # to connect; to hear of a file that the archive adds up first
 _MAX_PAUSE_S: Final = 60.0
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PAGE: Final = 100

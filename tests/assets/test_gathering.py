@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mlm_assets.assets.gathering import gather_images
 from mlm_assets.assets.articles import lead_texts
+from mlm_assets.assets.gathering import gather_images
 from mlm_assets.errors import ServiceUnavailable
 from mlm_assets.local_wikimedia.process import running_server
 from mlm_assets.resources.commons import Commons
 from mlm_assets.resources.failures import HostDown
 from mlm_assets.resources.http import Transport
 from mlm_assets.resources.lake import Lake
+from mlm_assets.resources.takedowns import Takedown, keep
 from mlm_assets.resources.wikipedia import LeadText
 from mlm_assets.settings import Settings, load_settings
 
@@ -61,6 +62,22 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def settings(base: str, tmp_path: Path) -> Settings:
     return load_settings(tmp_path, commons_url=f"{base}/commons.wikimedia.org/w/api.php", max_attempts=3)
+
+
+def test_a_file_that_was_taken_down_is_neither_asked_for_nor_downloaded_under_another_name(
+    settings: Settings, tmp_path: Path
+) -> None:
+    lake, transport = Lake(tmp_path), Transport(settings, None, "fetch")
+    sha1 = hashlib.sha1(BODIES["Large.jpg"][1], usedforsecurity=False).hexdigest()
+    keep(lake, Takedown("file", "Large.jpg", "a claim", "2026-12-01T00:00:00+00:00", "ann", [sha1]))
+    commons = Commons(transport, settings)
+    gathered = gather_images(["large.jpg"], commons, lake, settings)
+    assert gathered == {"large.jpg": {"status": "taken_down", "is_svg": False}}
+    assert transport.requests.total() == 0, "nobody is asked"
+    gathered = gather_images(["Copy of large.jpg", "Small.jpg"], commons, lake, settings)
+    assert gathered["Copy of large.jpg"] == {"status": "taken_down", "is_svg": False}
+    assert gathered["Small.jpg"]["status"] == "ok"
+    assert (transport.requests["action_api"], transport.requests["files"]) == (1, 1)
 
 
 def test_every_name_gets_a_status_and_every_picture_one_download(settings: Settings, tmp_path: Path) -> None:

@@ -22,10 +22,11 @@ def test_nothing_is_lost_and_the_summary_has_its_fixed_names(finished: Home) -> 
     said = finished.summary
     counts = said["counts"]
     assert said["release"] == RELEASE
-    assert set(said) == {"release", "counts", "requests", "bytes", "checks"}
+    assert set(said) == {"release", "counts", "requests", "requests_by_kind", "bytes", "checks"}
     assert all(set(one) == CHECK_FIELDS and one["passed"] for one in said["checks"])
     assert {"summaries", "mlm_irle", "refresh"} <= {one["asset"] for one in said["checks"]}
     assert set(said["requests"]) == set(said["bytes"]) == {"sparql", "action_api", "files"}
+    assert {service: sum(kinds.values()) for service, kinds in said["requests_by_kind"].items()} == said["requests"]
     assert set(counts["summaries"]) == set(LANGUAGES)
     assert counts["candidates"] == N == counts["settlements"] + sum(counts["rejections"].values())
     for variant in VARIANTS:

@@ -36,9 +36,15 @@ REASON = "asked for by its author"
 class Home:
     """A lake with every table of a release, accepted, and with everything beside them that speaks of one settlement."""
 
-    def __init__(self, folder: Path) -> None:
-        self.lake = Lake(folder)
-        self.settings = Settings(home=folder)
+    paths: list[str]
+
+    def __init__(self, folder: Path, of: "Home | None" = None) -> None:
+        """Make it anew, or as a copy of another."""
+        self.lake, self.settings = Lake(folder), Settings(home=folder)
+        if of is not None:
+            shutil.copytree(of.lake.root, folder)
+            self.world, self.paths = World(self.lake, {**of.world.versions}), of.paths
+            return
         self.world = build(self.lake)
         self._add_vectors()
         inputs = {"refresh/" + RELEASE: self.world.version("refresh").version}
@@ -114,15 +120,13 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    Home(folder)
-    return folder
+def made(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("made") / "home")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
+def home(made: Home, tmp_path: Path) -> Home:
+    return Home(tmp_path / "home", made)
 
 
 def contents(lake: Lake) -> Iterator[tuple[str, bytes]]:
@@ -179,6 +183,7 @@ def test_nothing_of_an_item_is_left_but_its_tombstone_and_its_number_in_listings
     assert items_taken_down(home.lake) == {ITEM}
 
 
+@pytest.mark.slow
 def test_every_sum_and_every_other_rule_holds_after_an_item_is_gone(home: Home) -> None:
     assert broken(home) == set()
     cells = {(row["variant"], row["cell_token"]): row["n_settlements"] for row in accepted(home, "geo_cells", RELEASE)}
@@ -224,17 +229,19 @@ def test_whoever_spoke_of_a_purged_version_speaks_of_the_new_one(home: Home) -> 
 def test_vectors_of_others_stay_where_the_tables_say(home: Home) -> None:
     store = FeatureStore(Path(home.lake.root) / "features" / "text", "tiny-1")
     others = [row["text_sha256"] for row in home.world.rows("text_features")]
-    others = [key for key in others if key not in {text["text_sha256"] for text in home.texts()}]
+    mine = [text["text_sha256"] for text in home.texts()]
+    others = [key for key in others if key not in mine]
     vectors = store.gather(others)
     taken(home, ITEM)
     store = FeatureStore(Path(home.lake.root) / "features" / "text", "tiny-1")
-    assert store.missing([text["text_sha256"] for text in home.texts()]) != []
+    assert sorted(store.missing(mine)) == sorted(mine)
     assert np.array_equal(store.gather(others), vectors)
     assert store.verify() == []
     for row in accepted(home, "text_features", f"en|{SHARD}"):
         assert np.array_equal(store.vectors(row["block"])[row["block_row"]], store.gather([row["text_sha256"]])[0])
 
 
+@pytest.mark.slow
 def test_a_file_goes_from_every_record_and_who_has_no_other_leaves_the_variants(home: Home) -> None:
     picture = home.picture()
     data = home.lake.read_bytes(picture["path"])
@@ -253,6 +260,7 @@ def test_a_file_goes_from_every_record_and_who_has_no_other_leaves_the_variants(
     assert taken_files.has_name("view_7.jpg") and taken_files.has_sha1(picture["file_sha1"])
 
 
+@pytest.mark.slow
 def test_one_of_two_pictures_goes_and_the_settlement_stays(home: Home) -> None:
     """Q101 has a photograph and a drawing: without the photograph it stays where drawings count."""
     taken(home, "View 0.jpg")
@@ -333,11 +341,11 @@ def test_why_knows_the_tombstone(home: Home) -> None:
     assert image["meaning"].endswith(REASON)
 
 
-@pytest.mark.slow
-def test_a_kill_at_any_point_and_the_same_again_end_in_the_same_bytes(made: Path, tmp_path: Path) -> None:
-    """The tombstone is there before, so that its time is the same; then a real SIGKILL around calls that change files."""
+@pytest.mark.long
+def test_a_kill_at_any_point_and_the_same_again_end_in_the_same_bytes(made: Home, tmp_path: Path) -> None:
+    """The tombstone is there before, with its time; then a real SIGKILL comes around calls that change files."""
     start = tmp_path / "start"
-    shutil.copytree(made, start)
+    shutil.copytree(made.lake.root, start)
     keep(Lake(start), Takedown("item", ITEM, REASON, "2026-11-21T00:00:00+00:00", "ann"))
 
     def take(folder: Path) -> None:
@@ -348,7 +356,7 @@ def test_a_kill_at_any_point_and_the_same_again_end_in_the_same_bytes(made: Path
     take(clean)
     wanted = tree(clean)
     n_killed = 0
-    for point in range(0, 1_000, 23):
+    for point in range(0, 2_000, 37):
         folder = tmp_path / f"killed-{point}"
         shutil.copytree(start, folder)
         was_killed = killed_at(point, lambda folder=folder: take(folder))

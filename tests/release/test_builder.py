@@ -110,8 +110,14 @@ def test_a_file_that_is_missing_changed_or_new_is_named(tmp_path: Path) -> None:
     (folder / "README.md").unlink()
     (folder / "LICENSES.md").write_text("all rights reserved")
     (folder / "json" / "notes.txt").write_text("mine")
+    (folder / "elsewhere").symlink_to(tmp_path)
+    (folder / "CITATION.cff").rename(tmp_path / "CITATION.cff")
+    (folder / "CITATION.cff").symlink_to(tmp_path / "CITATION.cff")
     found = {(fault.path, fault.kind) for fault in faults_of(folder, quiet)}
-    assert found == {("README.md", "missing"), ("LICENSES.md", "changed"), ("json/notes.txt", "extra")}
+    assert found == {
+        ("README.md", "missing"), ("LICENSES.md", "changed"), ("CITATION.cff", "changed"), ("json/notes.txt", "extra"),
+        ("elsewhere", "extra"),
+    }  # fmt: skip
 
 
 def test_purged_files_are_no_fault_while_they_are_gone(tmp_path: Path) -> None:

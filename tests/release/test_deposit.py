@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from mlm_assets.commands.deposit import deposit
 from mlm_assets.errors import MlmError, Refused, RequestRejected, ServiceUnavailable
@@ -202,6 +203,7 @@ def test_a_draft_holds_all_files_and_is_not_published(settings: Settings, zenodo
         f"10.5072/zenodo.{draft['id']}",
     )
     assert not any("publish" in one for one in zenodo.asked)
+    assert not (settings.home / "deposits" / RELEASE / "v1").exists()
     assert TOKEN not in json.dumps(record_of(settings))
 
 
@@ -336,6 +338,15 @@ def test_the_next_version_follows_the_published_one(settings: Settings, zenodo: 
 
 def published_home_of_next(home: Path, release: Built) -> Settings:
     return published_home(home, release, "2027-01")
+
+
+def test_two_do_not_deposit_the_same_release_at_once(settings: Settings, zenodo: Archive) -> None:
+    lock = FileLock(settings.home / "deposits" / f".{RELEASE}.lock")
+    (settings.home / "deposits").mkdir()
+    with lock, pytest.raises(Refused, match="Another process is depositing 2026-12"):
+        deposit(settings, RELEASE, None, zenodo.url, say_nothing)
+    assert zenodo.asked == []
+    deposit(settings, RELEASE, None, zenodo.url, say_nothing)
 
 
 # -- the command ---------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ The plan holds identifiers and hashes only: no text and no picture. It lies in `
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from mlm_assets.release.holding import Traces
@@ -102,8 +102,10 @@ def keep_plan(lake: Lake, plan: Plan) -> Plan:
 def make_plan(lake: Lake, kind: Kind, target: str) -> Plan:
     """Look through every version of every table for an item or a file, and return what has to go with it."""
     found = _Found(lake, kind, target)
-    for version in written_versions(lake):
-        found.look(version)
+    # A file is known by its name first, and then by its content under whatever name: that takes a second look.
+    for _ in range(2 if kind == FILE else 1):
+        for version in written_versions(lake):
+            found.look(version)
     return found.plan()
 
 
@@ -114,6 +116,7 @@ class _Found:
         self._lake, self._kind, self._target = lake, kind, target
         self._owners: set[str] = set()
         self._mine: dict[str, dict[str, Any]] = {}
+        self._named: set[str] = set()
         self._others: set[str] = set()
         self._texts: set[str] = set()
         self._other_texts: set[str] = set()
@@ -127,7 +130,7 @@ class _Found:
         elif version.table == "summaries":
             self._look_at_texts(self._rows(version, "qid", "lang", "requested_title", "title", "text_sha256"))
         elif version.table in VARIANTS:
-            self._look_at_records(self._rows(version, "qid", "images", "summaries"))
+            self._look_at_records(version)
         elif version.table in _LISTED and self._kind == FILE:
             for row in self._rows(version, "qid", "images"):
                 if any(file_name(image["file"]) == self._target for image in row["images"]):
@@ -156,13 +159,9 @@ class _Found:
     def _files(self) -> list[dict[str, Any]]:
         """Return the rows of files that go: of an item those that nobody else has; of a file all with its content."""
         rows = list(self._mine.values())
-        if self._kind == ITEM:
-            mine = [row for row in rows if row["qid"] == self._target]
-            return [row for row in mine if row["file_sha1"] not in self._others and row["file"] not in self._others]
-        named = {row["file_sha1"] for row in rows if file_name(row["file"]) == self._target} - {None}
-        gone = [row for row in rows if file_name(row["file"]) == self._target or row["file_sha1"] in named]
-        self._owners |= {row["qid"] for row in gone}
-        return gone
+        if self._kind == FILE:
+            return rows
+        return [row for row in rows if row["file_sha1"] not in self._others and row["file"] not in self._others]
 
     def _hashes(self, files: Sequence[Mapping[str, Any]]) -> set[str]:
         """Return the hashes of padded pictures, as the tables say and as the lake has them."""
@@ -170,17 +169,23 @@ class _Found:
         kept = {hashlib.sha256(self._lake.read_bytes(path)).hexdigest() for path in paths}
         return kept | {str(row["picture_sha256"]) for row in files if row["picture_sha256"]}
 
-    def _look_at_files(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _look_at_files(self, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in rows:
-            if self._kind == FILE or row["qid"] == self._target:
+            if self._is_mine(row):
                 named = {"name": f"{row['qid']}_{row.get('image_index')}.jpg", **row}
-                self._mine.setdefault(
-                    json.dumps([named[name] for name in ("name", "file", "file_sha1", "path")]), named
-                )
-            elif row["qid"] not in self._taken_down:
+                key = json.dumps([named[name] for name in ("name", "file", "file_sha1", "path")])
+                self._mine.setdefault(key, named)
+                self._owners.add(row["qid"])
+            elif self._kind == ITEM and row["qid"] not in self._taken_down:
                 self._others |= {one for one in (row["file_sha1"], row["file"]) if one}
-        if self._kind == ITEM and any(row["qid"] == self._target for row in rows):
-            self._owners.add(self._target)
+
+    def _is_mine(self, row: Mapping[str, Any]) -> bool:
+        if self._kind == ITEM:
+            return bool(row["qid"] == self._target)
+        if file_name(row["file"]) == self._target:
+            self._named |= {row["file_sha1"]} - {None}
+            return True
+        return row["file_sha1"] in self._named
 
     def _look_at_texts(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if self._kind == FILE:
@@ -194,19 +199,19 @@ class _Found:
                 titles = {one for one in (row["requested_title"], row["title"]) if one}
                 self._titles.setdefault(row["lang"], set()).update(titles)
 
-    def _look_at_records(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _look_at_records(self, version: Version) -> None:
         """Look at the rows of a variant: what they hold may be kept nowhere else any more."""
-        for row in rows:
-            files = [{**image, "qid": row["qid"], "picture_sha256": None, "width_px": None} for image in row["images"]]
-            self._look_at_files(files)
-            texts = [
-                {
-                    **one, "qid": row["qid"], "requested_title": None,
-                    "text_sha256": hashlib.sha256(one["text"].encode()).hexdigest(),
-                }
-                for one in row["summaries"]
-            ] if self._kind == ITEM else []  # fmt: skip
-            self._look_at_texts(texts)
+        import pyarrow.compute as pc
+
+        rows = self._lake.read(version).select(["qid", "images", "summaries"])
+        if self._kind == FILE:
+            self._look_at_files(_images_of(rows.select(["qid", "images"])))
+            return
+        for row in rows.filter(pc.equal(rows["qid"], self._target)).to_pylist():
+            self._look_at_files(_images_of([row]))
+            self._look_at_texts(
+                [{**one, "qid": row["qid"], "requested_title": None, **_hash_of(one)} for one in row["summaries"]]
+            )
 
     def _rows(self, version: Version, *names: str) -> list[dict[str, Any]]:
         rows = self._lake.read(version)
@@ -220,6 +225,14 @@ class _Found:
         return bool(pc.any(pc.equal(self._lake.read(version)["qid"], self._target)).as_py())
 
 
-def at_step(plan: Plan, step: str) -> Plan:
-    """Return the plan at another step."""
-    return replace(plan, step=step)
+def _hash_of(summary: Mapping[str, Any]) -> dict[str, str]:
+    return {"text_sha256": hashlib.sha256(summary["text"].encode()).hexdigest()}
+
+
+def _images_of(rows: Any) -> Iterator[dict[str, Any]]:
+    """Yield the images in rows of a variant (a pyarrow table, or dicts) as rows of `images`, as far as they say."""
+    parts = [rows] if isinstance(rows, list) else (batch.to_pylist() for batch in rows.to_batches(max_chunksize=5_000))
+    for part in parts:
+        for row in part:
+            for image in row["images"]:
+                yield {**image, "qid": row["qid"], "picture_sha256": None, "width_px": None}

@@ -6,7 +6,7 @@ where it is done already, and ends in the same bytes.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from mlm_assets.assets.purging import beside, folders, versions
 from mlm_assets.assets.purging.plan import Plan, keep_plan, make_plan, read_plan
@@ -22,6 +22,10 @@ from mlm_assets.resources.takedowns import FILE, ITEM, Kind, Takedown, keep, tak
 from mlm_assets.settings import Settings
 
 Say = Callable[[str], Any]
+_CLEARED: Final = (
+    "takedowns", "tables", "raw", "images", "datasets", "accepted", "acceptances", "audits", "failing", "quarantine",
+    "faces", "features", "profiles", "diffs",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def _carry_out(
         changed += [sentence] if sentence else []
         say(f"{release} is done")
     _renew_pages(settings, lake)
-    for folder in ("tables", "raw", "images", "datasets", "accepted", "acceptances", "audits", "failing", "faces"):
+    for folder in _CLEARED:  # half-written files of whoever was killed may hold it too
         lake.clear_temporary(folder, older_than_s=0)
     lake.remove_tree(plan.path)
     say(f"{takedown.target} is taken back")

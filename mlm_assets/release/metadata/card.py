@@ -132,7 +132,10 @@ def _scores(manifest: Manifest) -> str:
     grid = grids.scores(manifest)
     if not grid.rows:
         return ""
-    note = "Of the models in `models/`, on the test split; intervals are at 95 %. All other scores are in `benchmark/`."
+    note = (
+        "Of the models in `models/`, on the test split; intervals are at 95 %. All other scores are in `benchmark/`. "
+        + words.COMPARABLE
+    )
     return f"{markdown_section(grid)}\n\n{note}"
 
 

@@ -23,7 +23,6 @@ def record(manifest: Manifest) -> dict[str, Any]:
         "types": {"resourceTypeGeneral": "Dataset", "resourceType": "Multilingual and multimodal dataset"},
         "titles": [{"title": words.title(manifest), "lang": "en"}],
         "creators": [{"name": words.MAINTAINERS, "nameType": "Organizational"}],
-        "contributors": [_author(given, family) for given, family in words.PAPER_AUTHORS],
         "publisher": {"name": _REPOSITORY},
         "publicationYear": manifest["created"][:4],
         "dates": [{"date": manifest["created"], "dateType": "Collected"}],
@@ -50,13 +49,6 @@ def record(manifest: Manifest) -> dict[str, Any]:
             },
         ],
     }
-
-
-def _author(given: str, family: str) -> dict[str, Any]:
-    """Return an author of the paper, whose method and first dataset this is."""
-    parts = {"givenName": given, "familyName": family} if given else {}
-    name = f"{family}, {given}" if given else family
-    return {"name": name, **parts, "nameType": "Personal", "contributorType": "Researcher"}
 
 
 def _descriptions(manifest: Manifest) -> list[dict[str, str]]:

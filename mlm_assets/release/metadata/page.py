@@ -136,7 +136,9 @@ def _scores(manifest: Manifest) -> str:
     grid = grids.scores(manifest)
     if not grid.rows:
         return "<p>No models were trained on this release.</p>"
-    note = "On the test split. Intervals are at 95 %. All other scores are in the folder <code>benchmark/</code>."
+    note = (
+        f"On the test split. Intervals are at 95 %. All other scores are in <code>benchmark/</code>. {words.COMPARABLE}"
+    )
     return f"{_table(grid)}<p>{note}</p>"
 
 

@@ -108,6 +108,7 @@ MAINTENANCE: Final = (
     "something taken back, is a new version of the release with its reason, and leaves a tombstone. Releases are "
     "drafted by a program, checked, and published by a person."
 )
+COMPARABLE: Final = "Median ranks can be compared only where they were found among as many items as the paper's."
 IMPACT: Final = (
     "The dataset helps to study models that work across languages and kinds of media. Models trained on it inherit "
     "the coverage of its sources and should not be used to find where a person is."

@@ -24,6 +24,9 @@ PLOTS: dict[str, Callable[[], bytes]] = {
     "one point": lambda: plots.map_png([48.2], [16.4], "One"),
     "no point": lambda: plots.map_png([], [], "None"),
     "labels": lambda: plots.map_png(LAT[:300], LON[:300], "Split", colour_by=["train", "test", "validation"] * 100),
+    "behind": lambda: plots.map_png(
+        LAT[:9], LON[:9], "New", ["new"] * 9, colours={"new": "#d1495b"}, behind=(LAT, LON)
+    ),
     "cells": lambda: plots.map_png(LAT, LON, "Cells", colour_by=(np.arange(30_000) % 990).tolist()),
     "histogram": lambda: plots.histogram_png(LAT, "Latitudes", "degrees"),
     "log histogram": lambda: plots.histogram_png(np.exp(LAT / 20), "Sizes", "bytes", log=True),
@@ -87,3 +90,22 @@ assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
 def test_lengths_must_agree(wrong: Callable[[], bytes]) -> None:
     with pytest.raises(ValueError, match="same length"):
         wrong()
+
+
+def test_a_label_has_its_colour_whatever_else_is_on_the_map() -> None:
+    red = (209, 73, 91)
+    drawn = [
+        plots.map_png(LAT[:60], LON[:60], "New", labels, colours={"new": "#d1495b"})
+        for labels in (["new"] * 60, ["gone"] * 30 + ["new"] * 30, ["gone"] * 60)
+    ]
+    assert [red in _pixels(png) for png in drawn] == [True, True, False]
+
+
+def test_what_lies_behind_widens_the_map() -> None:
+    alone = plots.map_png([48.2], [16.4], "One", ["new"])
+    assert plots.map_png([48.2], [16.4], "One", ["new"], behind=(LAT[:50], LON[:50])) != alone
+
+
+def _pixels(png: bytes) -> set[tuple[int, int, int]]:
+    with Image.open(io.BytesIO(png)) as image:
+        return {colour for _, colour in image.convert("RGB").getcolors(1 << 20)}

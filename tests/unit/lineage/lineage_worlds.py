@@ -124,6 +124,7 @@ def write_release(lake: Lake, release: str, world: World) -> None:
             ["settlement_classes/"],
         )
     )
+    written += [put(name, "", [], ["candidates/"]) for name in ("changed_facts", "departures")]
     facts = [fact for qid in candidates for fact in _facts(qid, world)]
     written.append(put("facts", SHARD, facts, ["candidates/"]))
     verdicts = {qid: _reason(world.items[qid], classes) for qid in candidates}
