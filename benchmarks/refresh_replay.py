@@ -18,6 +18,8 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,8 +41,10 @@ PARTS: Final = {
 }
 """Folders of the home whose growth is told apart. A file that is in several (hard links) counts in the first."""
 BLOCKED: Final = 3
-FLAT_SHARE: Final = 0.01
-"""A month may take so much longer than the one before it (of the median), at the upper end of the interval."""
+LEVEL_SHARE: Final = 0.01
+"""A figure may rise by so much of its median from month to month and count as level."""
+NEW_FILES_SHARE: Final = 0.1
+RAW_SHARE: Final = 1.25
 
 
 def replay(folder: Path, n_months: int, n_candidates: int, n_shards: int) -> dict[str, Any]:
@@ -62,32 +66,49 @@ def replay(folder: Path, n_months: int, n_candidates: int, n_shards: int) -> dic
 
 def verdicts(months: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the months say together: how time and disk grow, each with its slope."""
-    later = months[1:]
+    first, later = months[0]["disk"], months[1:]
     said: dict[str, Any] = {"n_releases": len(months), "n_approved": sum(len(one["approved"]) for one in months)}
     if len(later) < 3:
         return said
-    time_slope = slope([one["seconds"]["run"] for one in later])
-    grown = {
-        part: [after["disk"][part] - before["disk"][part] for before, after in zip(months[:-1], later, strict=True)]
-        for part in PARTS
-    }
-    said["seconds_per_month"] = time_slope
-    said["time_is_flat"] = time_slope["high"] <= FLAT_SHARE * time_slope["median"]
-    said["bytes_per_month"] = {
-        part: {**slope(sizes), "first": months[0]["disk"][part]} for part, sizes in grown.items()
-    }
-    # Files and answers are what is fetched: a month may add what is new to it, never its whole stock again.
-    said["disk_is_bounded"] = all(
-        said["bytes_per_month"][part]["median"] < 0.5 * months[0]["disk"][part] for part in ("files", "raw")
-    )
+    said["seconds_per_month"] = slope([one["seconds"]["run"] for one in later])
+    said["time_is_flat"] = is_level(said["seconds_per_month"])
+    said["bytes_per_month"] = {part: {**slope(sizes), "first": first[part]} for part, sizes in grown(months).items()}
     said["requests_per_month"] = {
         service: slope([one["requests"][service] for one in later]) | {"first": months[0]["requests"][service]}
         for service in months[0]["requests"]
     }
+    said["disk_is_bounded"] = is_bounded(months, said["bytes_per_month"])
     return said
 
 
-def slope(values: list[float]) -> dict[str, float]:
+def grown(months: list[dict[str, Any]]) -> dict[str, list[int]]:
+    """Return by how many bytes each part of the home grew, per month after the first."""
+    pairs = list(pairwise(months))
+    return {part: [after["disk"][part] - before["disk"][part] for before, after in pairs] for part in PARTS}
+
+
+def is_level(found: Mapping[str, float]) -> bool:
+    """Tell whether a figure stays what it is: the interval of its slope holds zero, or it rises by next to nothing."""
+    return found["low"] <= 0 or found["slope"] <= LEVEL_SHARE * found["median"]
+
+
+def is_bounded(months: list[dict[str, Any]], per_month: Mapping[str, Mapping[str, float]]) -> bool:
+    """Tell whether the disk grows by what is new: every part by the same each month, files by a small share of the
+    first month's, stored answers by what was asked and not by what there is."""
+
+    def asked(month: Mapping[str, Any]) -> int:
+        return int(month["requests"]["sparql"] + month["requests"]["action_api"])
+
+    raw = grown(months)["raw"]
+    per_request = sum(raw) / max(1, sum(asked(one) for one in months[1:]))
+    return (
+        all(is_level(found) for found in per_month.values())
+        and per_month["files"]["median"] <= NEW_FILES_SHARE * per_month["files"]["first"]
+        and per_request <= RAW_SHARE * months[0]["disk"]["raw"] / asked(months[0])
+    )
+
+
+def slope(values: Sequence[float]) -> dict[str, float]:
     """Return median, and change per month with its 95 % interval (Theil and Sen's, which outliers do not move)."""
     from scipy.stats import theilslopes
 
@@ -152,7 +173,7 @@ def _run(home: Path, base: str, release: str, n_shards: int) -> list[str]:
 
 
 def disk(home: Path) -> dict[str, int]:
-    """Return the bytes on disk per part of a home; the rest is `other`."""
+    """Return the bytes of all files per part of a home; the rest is `other`."""
     seen: set[int] = set()
 
     def size(root: Path) -> int:
@@ -161,7 +182,7 @@ def disk(home: Path) -> dict[str, int]:
             about = path.lstat()
             if about.st_ino not in seen:
                 seen.add(about.st_ino)
-                total += about.st_blocks * 512
+                total += about.st_size
         return total
 
     found = {part: sum(size(home / name) for name in names) for part, names in PARTS.items()}

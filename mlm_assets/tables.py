@@ -304,6 +304,7 @@ CANDIDATES: Final = Table(
     ),
 )
 
+
 def _fact_property(*more: str) -> Column:
     """Return the column that says what a fact is of; `more` are kinds of rows besides facts."""
     return Column(
@@ -454,9 +455,7 @@ DEPARTURES: Final = Table(
     (
         _qid(sources=("candidates.qid",)),
         Column("fate", "VARCHAR", "What became of it", allowed=tuple(FATES)),
-        Column(
-            "target_qid", "VARCHAR", "Item that it was merged into", nullable=True, pattern=QID_PATTERN
-        ),
+        Column("target_qid", "VARCHAR", "Item that it was merged into", nullable=True, pattern=QID_PATTERN),
         Column("release", "VARCHAR", "First release without it", pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$"),
         Column(
             "revision",

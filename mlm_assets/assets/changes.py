@@ -19,6 +19,7 @@ from mlm_assets.resources import quarantine
 from mlm_assets.resources.lake import Accepted, Lake, arrow_schema
 from mlm_assets.resources.sampling import n_rechecks, sample
 from mlm_assets.resources.services import LakeResource, WikidataResource
+from mlm_assets.resources.takedowns import items_taken_down
 from mlm_assets.resources.wikidata import Fate, Name, Wikidata
 from mlm_assets.tables import ASKED, CODE_OF, FACTS, LABEL_OF
 
@@ -107,11 +108,12 @@ def departures(
     classes = set(stage.lake.read(stage.version("settlement_classes"))["class_qid"].to_pylist())
     known, before = stage.earlier("departures"), stage.earlier("candidates")
     revisions = {row["qid"]: row["revision"] for row in stage.lake.read(before).to_pylist()} if before else {}
-    gone = {qid: revision for qid, revision in revisions.items() if qid not in listed}
+    # What was taken down left by our own doing; its tombstone says so.
+    there = listed | set(items_taken_down(stage.lake))
+    gone = {qid: revision for qid, revision in revisions.items() if qid not in there}
     new = [_departure(fate, classes, stage.release, gone[fate.qid]) for fate in client.fates(list(gone))]
-    still = (
-        [row for row in stage.lake.read(known).to_pylist() if row["qid"] not in listed | gone.keys()] if known else []
-    )
+    known_rows = stage.lake.read(known).to_pylist() if known else []
+    still = [row for row in known_rows if row["qid"] not in there | gone.keys()]
     fates: dict[str, int] = {}
     for row in new:
         fates[row["fate"]] = fates.get(row["fate"], 0) + 1

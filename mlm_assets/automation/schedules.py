@@ -4,7 +4,7 @@ A tick stands for the month that it falls in. It starts the job `monthly_refresh
 reason that the UI shows.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import dagster as dg
@@ -16,7 +16,7 @@ from dagster._utils.schedules import is_valid_cron_schedule
 from mlm_assets.automation.instance import dead_runs, end_dead_runs
 from mlm_assets.automation.refreshing import JOB_NAME, monthly_refresh, run_request
 from mlm_assets.automation.run_lock import holder
-from mlm_assets.automation.support import CATCH_UP, Support, support_of
+from mlm_assets.automation.support import CATCH_UP, Support, month_of, support_of
 from mlm_assets.errors import Refused
 from mlm_assets.resources.services import RELEASE_TAG, LakeResource
 from mlm_assets.settings import Settings, load_settings
@@ -26,10 +26,10 @@ _GOING_ON: Final = [status for status in DagsterRunStatus if status not in FINIS
 _SERVICES: Final = ("sparql_url", "wikipedia_url", "commons_url")
 
 
-def skip_reason(settings: Settings, support: Support, busy: str | None) -> str | None:
+def skip_reason(settings: Settings, support: Support, busy: str | None, now: str) -> str | None:
     """Return why a tick at the moment of `support` does nothing, None where it refreshes its month.
 
-    `busy` is who refreshes already, as a phrase.
+    `busy` is who refreshes already, as a phrase; `now` is the month that it is by the clock.
     """
     month, first, last = support.this_month, support.months[0].release, support.months[-1].release
     if support.phase == "before":
@@ -40,8 +40,14 @@ def skip_reason(settings: Settings, support: Support, busy: str | None) -> str |
     if this.is_refreshed:
         after = f" Next: {support.next_release}, {support.next_at:%Y-%m-%d %H:%M} UTC." if support.next_at else ""
         return f"{month} was refreshed {this.refreshed_at[:16]}.{after}{_missing(support)}"
+    if month < now:
+        return f"{month} has gone by: {CATCH_UP.format(release=month)}."
     if busy is not None:
         return f"{busy} is at work; {month} waits for another tick, or for `mlm run --release {month}`."
+    return _lacks_contact(settings)
+
+
+def _lacks_contact(settings: Settings) -> str | None:
     try:
         for name in _SERVICES:
             settings.require_contact(getattr(settings, name))
@@ -106,17 +112,20 @@ def refresh_schedule(settings: Settings) -> dg.ScheduleDefinition:
         metadata={"support_window": f"{settings.support_start} and the 35 months after it", "time_zone": "UTC"},
     )
     def schedule(context: dg.ScheduleEvaluationContext, lake: LakeResource) -> Any:
-        return tick(context.instance, lake, context.scheduled_execution_time)
+        return tick(context.instance, lake, context.scheduled_execution_time, datetime.now(UTC))
 
     return schedule
 
 
-def tick(instance: DagsterInstance, lake: LakeResource, moment: datetime) -> dg.RunRequest | dg.SkipReason:
-    """Return what a tick at `moment` does: refresh its month, or nothing, with the reason."""
+def tick(
+    instance: DagsterInstance, lake: LakeResource, due_at: datetime, now: datetime
+) -> dg.RunRequest | dg.SkipReason:
+    """Return what the tick that was due at `due_at` does at the moment `now`: refresh its month, or nothing, with the
+    reason. A daemon that was down makes up for a tick when it is back, perhaps in another month."""
     settings = lake.settings()
-    support = support_of(settings, lake.open(), moment)
+    support = support_of(settings, lake.open(), due_at)
     end_dead_runs(instance)  # One that was killed is at work no more.
-    why = skip_reason(settings, support, busy_with(instance, settings))
+    why = skip_reason(settings, support, busy_with(instance, settings), month_of(now))
     return dg.SkipReason(why) if why else run_request(support.this_month)
 
 

@@ -70,6 +70,11 @@ class Releases:
         """Folder of the draft."""
         return self.folder / DRAFT
 
+    @property
+    def is_publishing(self) -> bool:
+        """Whether a publication was begun and is not complete; `publish` completes it."""
+        return (self.folder / _INTENTION).exists()
+
     def version(self, number: int) -> Path:
         """Return the folder of a published version."""
         return self.folder / f"v{number}"

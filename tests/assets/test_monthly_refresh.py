@@ -123,9 +123,10 @@ def test_one_tick_ends_in_a_drafted_release(
 def test_a_failed_blocking_check_ends_it_before_training(
     tmp_path: Path, wikimedia: str, tiny: Callable[..., str], now: Now
 ) -> None:
-    home = tmp_path / "home"
+    home, inbox = tmp_path / "home", tmp_path / "inbox.txt"
     window = {"MLM_SUPPORT_START": now.before}
     tiny(home, now.before, "--to", "datasets", **window)
+    window |= {"MLM_ALERT_URLS": inbox.as_uri(), "MLM_ALERT_SETTLE_S": "1", "MLM_ALERT_HOLD_S": "30"}
     tamper(wikimedia, month=1, tampering=["articles_vanish_some"])
     with running_daemon(home, MLM_REFRESH_CRON="0 0 1 1 *", **window) as daemon:
         launch(daemon, now.release)
@@ -136,6 +137,7 @@ def test_a_failed_blocking_check_ends_it_before_training(
         assert any("is blocked by a check" in line for line in daemon.log(refresh["runId"]))
         # Automation has looked again, and asks for nothing of the month.
         time.sleep(45)
+        wait(lambda: inbox.exists() and "summaries" in inbox.read_text("utf-8"), 180)
         wait(lambda: all(run["status"] in ENDED for run in daemon.runs()), 300)
         runs = daemon.runs()
     of_the_month = [run for run in runs if run["tags"].get("dagster/partition") == now.release]
@@ -145,6 +147,7 @@ def test_a_failed_blocking_check_ends_it_before_training(
     assert lake.accepted("refresh", now.release) is None
     assert lake.accepted("mlm", now.before) is not None
     assert not (home / "releases" / now.release).exists()
+    assert JOB not in inbox.read_text("utf-8"), "the check is told, and not the run that it ended besides"
 
 
 @pytest.mark.parametrize("after", ["refresh_entities 00", "refresh_summaries de|00", "refresh_images 00"])

@@ -19,19 +19,21 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from rich.console import Console
 
-from mlm_assets.automation.instance import keep_settings, make_home
-from mlm_assets.automation.refreshing import JOB_NAME, monthly_refresh, run_request
+from mlm_assets.automation.headless import error_of, legs
+from mlm_assets.automation.instance import keep_settings, make_home, set_pools
+from mlm_assets.automation.refreshing import JOB_NAME, REFRESH_RUN_TAG, monthly_refresh, run_request
 from mlm_assets.automation.run_lock import holder, only_run
-from mlm_assets.automation.schedules import MONTHLY_REFRESH, default_status, is_running, refresh_schedule
+from mlm_assets.automation.schedules import MONTHLY_REFRESH, default_status, is_running, refresh_schedule, tick
 from mlm_assets.automation.sensors import dead_runs_sensor, support_window_sensor
 from mlm_assets.automation.support import as_markdown, support_of
 from mlm_assets.commands.status import show, status
 from mlm_assets.definitions import defs
-from mlm_assets.errors import Refused
+from mlm_assets.errors import Refused, ServiceUnavailable
 from mlm_assets.resources.lake import Lake
 from mlm_assets.resources.services import RELEASE_TAG, LakeResource
 from mlm_assets.settings import Settings, load_settings
 from mlm_assets.tables import BENCHMARKS, VARIANTS
+from tests.commands import mlm
 
 FIRST, SECOND, LAST = "2026-12", "2027-01", "2029-11"
 DUE = datetime(2026, 12, 2, 3, 0, tzinfo=UTC)
@@ -63,17 +65,11 @@ class Place:
         """Change settings of the home."""
         keep_settings(self.settings, kept)
 
-    def tick(self, moment: datetime = DUE) -> dg.RunRequest | str:
+    def tick(self, due_at: datetime = DUE, now: datetime | None = None) -> dg.RunRequest | str:
         """Let the schedule tick at a moment; return the run that it asks for, or why it asks for none."""
-        context = dg.build_schedule_context(
-            self.instance, scheduled_execution_time=moment, repository_def=defs.get_repository_def(),
-            resources={"lake": LakeResource(home=str(self.home))},
-        )  # fmt: skip
-        with context:
-            said = MONTHLY_REFRESH.evaluate_tick(context)
-        if said.run_requests:
-            assert len(said.run_requests) == 1
-            return said.run_requests[0]
+        said = tick(self.instance, LakeResource(home=str(self.home)), due_at, now or due_at)
+        if isinstance(said, dg.RunRequest):
+            return said
         assert said.skip_message
         return said.skip_message
 
@@ -150,6 +146,26 @@ def test_the_first_and_the_last_minute_of_the_window_belong_to_it(place: Place, 
     asked = place.tick(moment)
     assert isinstance(asked, dg.RunRequest)
     assert asked.tags[RELEASE_TAG] == f"{moment:%Y-%m}"
+
+
+def test_the_schedule_goes_by_the_clock(place: Place) -> None:
+    now = datetime.now(UTC)
+    place.set(support_start=f"{now:%Y-%m}")
+    context = dg.build_schedule_context(
+        place.instance, scheduled_execution_time=now, repository_def=defs.get_repository_def(),
+        resources={"lake": LakeResource(home=str(place.home))},
+    )  # fmt: skip
+    with context:
+        said = MONTHLY_REFRESH.evaluate_tick(context)
+    [asked] = said.run_requests or []
+    assert asked.tags[RELEASE_TAG] == f"{now:%Y-%m}"
+
+
+def test_a_tick_that_is_made_up_for_in_its_month_refreshes_it_and_in_another_does_not(place: Place) -> None:
+    assert isinstance(place.tick(DUE, datetime(2026, 12, 31, 23, tzinfo=UTC)), dg.RunRequest)
+    said = str(place.tick(DUE, datetime(2027, 1, 1, tzinfo=UTC)))
+    assert "2026-12 has gone by" in said
+    assert "`mlm run --release 2026-12` makes it from today's Wikidata" in said
 
 
 def test_months_are_those_of_utc(place: Place) -> None:
@@ -310,6 +326,67 @@ def test_a_walk_that_was_killed_holds_nobody_up(tmp_path: Path) -> None:
     assert holder(tmp_path) is None, "its note is still there, and is not believed"
     with only_run(tmp_path, "mlm run"):
         pass
+
+
+def refresh(place: Place, **settings: Any) -> dg.ExecuteInProcessResult:
+    """Run the job for the first month, in a home whose services are away."""
+    place.set(max_attempts=1, refresh_retry_s=0.01, **settings)
+    return defs.resolve_job_def(JOB_NAME).execute_in_process(
+        instance=place.instance, run_config=run_request(FIRST).run_config, tags={RELEASE_TAG: FIRST},
+        raise_on_error=False,
+    )  # fmt: skip
+
+
+def n_retries(result: dg.ExecuteInProcessResult) -> int:
+    return sum(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
+
+
+def test_a_service_that_is_away_is_asked_again_after_a_pause_and_then_named(place: Place) -> None:
+    result = refresh(place, refresh_retries=2)
+    assert not result.success
+    assert n_retries(result) == 2
+    assert "list_candidates" in error_of(result).args[0]
+    assert isinstance(error_of(result), ServiceUnavailable)
+    steps = place.instance.get_runs(dg.RunsFilter(job_name="list_candidates"))
+    assert len(steps) == 3
+    assert {run.tags[REFRESH_RUN_TAG] for run in steps} == {result.run_id}
+    assert {run.tags["dagster/max_retries"] for run in steps} == {"0"}, "the daemon does not start steps again"
+    assert holder(place.home) is None
+
+
+def test_a_refresh_beside_mlm_run_is_refused_and_not_tried_again(place: Place) -> None:
+    with only_run(place.home, "mlm run --release 2026-12"):
+        result = refresh(place)
+    assert isinstance(error_of(result), Refused)
+    assert "mlm run --release 2026-12 (process" in error_of(result).args[0]
+    assert n_retries(result) == 0
+    assert not place.instance.get_runs(dg.RunsFilter(job_name="list_candidates"))
+
+
+def test_a_refresh_of_no_month_of_the_window_is_refused(place: Place) -> None:
+    place.set(support_start="2027-06")
+    result = refresh(place)
+    assert isinstance(error_of(result), Refused)
+    assert "is no release" in error_of(result).args[0]
+
+
+def test_a_second_run_waits_in_the_pool_for_the_first(place: Place) -> None:
+    set_pools(place.instance)
+    [node] = monthly_refresh.graph.node_dict.values()
+    assert place.instance.event_log_storage.get_concurrency_info(node.definition.pool).slot_count == 1
+
+
+def test_a_release_of_datasets_alone_leaves_out_features_and_models() -> None:
+    every, alone = legs(FIRST, "release"), legs(FIRST, "release", without_models=True)
+    assert {leg.target for leg in every} - {leg.target for leg in alone} == {"features", "models"}
+    assert [leg.tables for leg in alone[-3:]] == [("attribution",), ("release_diff",), ("release_files",)]
+
+
+def test_without_models_goes_with_a_release_only(tmp_path: Path) -> None:
+    said = mlm("run", "--home", tmp_path / "home", "--generate", "10", "--without-models", "--to", "models")
+    assert said.returncode == 2
+    assert "--without-models goes with --to release" in said.stderr
+    assert not (tmp_path / "home").exists()
 
 
 # -- what is said of the window --------------------------------------------------------------------------------------

@@ -72,18 +72,15 @@ def correct_release(
         if n_purged:
             say(f"{release}: {n_purged:,} published files are purged")
         newest = releases.newest()
-        if newest is not None and _is_due(releases, takedown, reason):
+        if newest is not None and _has_tombstone(newest, takedown):
+            return plan, _completed(releases, newest, takedown, reason, say)
+        if newest is not None and _is_purged(releases, takedown, reason):
             shutil.rmtree(releases.draft, ignore_errors=True)
             manifest = read_manifest(newest)
-            number = manifest["version"] + 1
-            plan = _build(
-                lake, settings, plan, releases, newest, {**manifest, "version": number, "reason": reason}, say
-            )
-            say(f"{release}: v{number} is built")
-            from mlm_assets.release.metadata import documents
-
-            releases.publish(takedown.by, takedown.at, reason, documents, say)
-            return plan, f"{release}: v{number} is published without it"
+            manifest |= {"version": manifest["version"] + 1, "reason": reason}
+            plan = _build(lake, settings, plan, releases, newest, manifest, say)
+            say(f"{release}: v{manifest['version']} is built")
+            return plan, _published(releases, takedown, reason, say)
         if releases.draft.is_dir() and _any_holds(releases.draft, plan.traces):
             manifest = read_manifest(releases.draft)
             plan = _build(lake, settings, plan, releases, releases.draft, manifest, say)
@@ -98,16 +95,23 @@ def releases_of(home: Path) -> list[str]:
     return sorted({one.release for one in all_releases(home)} | {name for name in names if not name.startswith(".")})
 
 
-def _is_due(releases: Releases, takedown: Takedown, reason: str) -> bool:
-    """Tell whether a version was purged for this takedown and the newest one does not know of it yet."""
+def _completed(releases: Releases, newest: Path, takedown: Takedown, reason: str, say: Say) -> str | None:
+    """Complete the publication of the corrected version, where somebody was killed in it."""
+    is_recorded = releases.publication(read_manifest(newest)["version"]) is not None
+    return None if is_recorded and not releases.is_publishing else _published(releases, takedown, reason, say)
+
+
+def _published(releases: Releases, takedown: Takedown, reason: str, say: Say) -> str:
+    from mlm_assets.release.metadata import documents
+
+    publication, _ = releases.publish(takedown.by, takedown.at, reason, documents, say)
+    return f"{releases.release}: v{publication.version} is published without it"
+
+
+def _is_purged(releases: Releases, takedown: Takedown, reason: str) -> bool:
+    """Tell whether a published version was purged for this takedown."""
     purged = [one for publication in releases.publications() for one in publication.purged]
-    newest = releases.newest()
-    if newest is None or not any((one.reason, one.at) == (reason, takedown.at) for one in purged):
-        return False
-    said = read_manifest(newest)["tombstones"]
-    is_known = any((one["kind"], one["target"]) == (takedown.kind, takedown.target) for one in said)
-    # Whoever was killed after the folder got its name completes the publication with the same call.
-    return not is_known or releases.publication(read_manifest(newest)["version"]) is None
+    return any((one.reason, one.at) == (reason, takedown.at) for one in purged)
 
 
 def _purge(releases: Releases, number: int, traces: Traces, takedown: Takedown, reason: str) -> int:

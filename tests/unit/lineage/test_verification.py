@@ -32,8 +32,9 @@ def picture(lake: Lake, number: int = 0) -> dict[str, Any]:
 def test_a_sound_release(lake: Lake) -> None:
     found = verify(lake, R2)
     assert (found.n_problems, found.n_pictures, found.n_pictures_of) == (0, 5, 5)
-    # settlement_classes, candidates, facts, settlements, rejections, two of summaries, images, refresh, and three more
-    assert found.n_versions == 12
+    # settlement_classes, candidates, changed_facts, departures, facts, settlements, rejections, two of summaries,
+    # images, refresh, and three more
+    assert found.n_versions == 14
 
 
 def test_bytes_that_changed_are_found_in_every_kind_of_table(lake: Lake) -> None:
@@ -118,7 +119,7 @@ def test_very_many_problems_are_counted_and_not_all_kept(lake: Lake, monkeypatch
 def test_progress_is_told_of_versions_and_pictures(lake: Lake) -> None:
     told: list[tuple[str, int, int]] = []
     verify(lake, R2, progress=lambda *said: told.append(said))
-    assert told[0] == ("versions", 1, 12)
+    assert told[0] == ("versions", 1, 14)
     assert told[-1] == ("pictures", 5, 5)
 
 
@@ -130,7 +131,7 @@ def test_the_command_takes_the_newest_release(lake: Lake, tmp_path: Path, capsys
     command.show(command.verify(settings, R1, 5), Console(width=200, highlight=False, markup=False))
     printed = capsys.readouterr().out
     assert "is not there" in printed
-    assert "2026-12: 12 versions and 5 pictures looked at, 1 problems" in printed
+    assert "2026-12: 14 versions and 5 pictures looked at, 1 problems" in printed
 
 
 def test_what_there_is_not_is_refused(lake: Lake, tmp_path: Path) -> None:
