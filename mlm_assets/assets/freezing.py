@@ -34,6 +34,7 @@ from mlm_assets.tables import TRAINED_VARIANTS, VARIANTS
 KEPT_GROUPS: Final = ("model", "benchmark", "diff")
 _LIBRARIES: Final = ("pyarrow", "duckdb", "h5py", "numpy", "pillow")
 """Libraries that write bytes of a release: with other versions of them, the same rows may become other bytes."""
+_WRITERS: Final = ("builder.py", "layout.py", "manifest.py", "withheld.py", "formats", "metadata")
 _CODE: Final = (".py", ".css", ".html", ".js")
 _RIGHTS: Final = ("allowed_licences", "face_detector", "max_face_share")
 _PIECE: Final = 1 << 20
@@ -135,7 +136,9 @@ def software() -> dict[str, str]:
 def _code_sha256() -> str:
     """Return the hash of the modules and pages that turn rows into files."""
     folder = Path(release_package.__file__).parent
-    files = sorted(file for file in folder.rglob("*") if file.suffix in _CODE and file.is_file())
+    below = (file for name in _WRITERS for file in (folder / name).rglob("*"))
+    files = sorted({*below, *(folder / name for name in _WRITERS)})
+    files = [file for file in files if file.suffix in _CODE and file.is_file()]
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file_sha256(file)}  {file.relative_to(folder).as_posix()}\n".encode())

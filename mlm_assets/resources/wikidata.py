@@ -146,7 +146,7 @@ class Wikidata:
             ServiceUnavailable: listing and count differ after every attempt by more than edits explain.
         """
         expected, done = sum(class_counts.values()), 0
-        for group in _groups(class_counts, self._settings):
+        for group in listing_groups(class_counts, self._settings):
             for batch in self._verified({qid: class_counts[qid] for qid in group}):
                 done += len(batch.rows)
                 yield batch
@@ -307,12 +307,12 @@ class Wikidata:
 def n_listings(class_counts: Mapping[str, int], settings: Settings) -> int:
     """Return how many queries list the instances of classes with so many instances each, if none has to be halved."""
     n_queries = 0
-    for group in _groups(class_counts, settings):
+    for group in listing_groups(class_counts, settings):
         n_queries += 10 ** _n_digits(class_counts[group[0]], settings) if len(group) == 1 else 1
     return n_queries
 
 
-def _groups(class_counts: Mapping[str, int], settings: Settings) -> Iterator[list[str]]:
+def listing_groups(class_counts: Mapping[str, int], settings: Settings) -> Iterator[list[str]]:
     """Yield classes that are listed together: few enough rows, few enough classes; a large class alone."""
     group: list[str] = []
     n_rows = 0

@@ -72,9 +72,10 @@ def correct_release(
         if n_purged:
             say(f"{release}: {n_purged:,} published files are purged")
         newest = releases.newest()
-        if newest is not None and _has_tombstone(newest, takedown):
-            return plan, _completed(releases, newest, takedown, reason, say)
-        if newest is not None and _is_purged(releases, takedown, reason):
+        is_corrected = newest is not None and _has_tombstone(newest, takedown)
+        if newest is not None and is_corrected and _is_interrupted(releases, newest):
+            return plan, _published(releases, takedown, reason, say)
+        if newest is not None and not is_corrected and _is_purged(releases, takedown, reason):
             shutil.rmtree(releases.draft, ignore_errors=True)
             manifest = read_manifest(newest)
             manifest |= {"version": manifest["version"] + 1, "reason": reason}
@@ -95,16 +96,15 @@ def releases_of(home: Path) -> list[str]:
     return sorted({one.release for one in all_releases(home)} | {name for name in names if not name.startswith(".")})
 
 
-def _completed(releases: Releases, newest: Path, takedown: Takedown, reason: str, say: Say) -> str | None:
-    """Complete the publication of the corrected version, where somebody was killed in it."""
-    is_recorded = releases.publication(read_manifest(newest)["version"]) is not None
-    return None if is_recorded and not releases.is_publishing else _published(releases, takedown, reason, say)
+def _is_interrupted(releases: Releases, newest: Path) -> bool:
+    """Tell whether somebody was killed in the publication of the corrected version."""
+    return releases.is_publishing or releases.publication(read_manifest(newest)["version"]) is None
 
 
 def _published(releases: Releases, takedown: Takedown, reason: str, say: Say) -> str:
     from mlm_assets.release.metadata import documents
 
-    publication, _ = releases.publish(takedown.by, takedown.at, reason, documents, say)
+    publication = releases.publish(takedown.by, takedown.at, reason, documents, say)
     return f"{releases.release}: v{publication.version} is published without it"
 
 

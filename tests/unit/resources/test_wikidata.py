@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlm_assets.errors import QueryTimeout, Refused, ServiceUnavailable
 from mlm_assets.resources import wikidata_queries as queries
 from mlm_assets.resources.http import Answer
-from mlm_assets.resources.wikidata import Fact, Instance, Usable, Wikidata
+from mlm_assets.resources.wikidata import Fact, Instance, Usable, Wikidata, listing_groups
 from mlm_assets.tables import LANGUAGES
 from tests.conftest import shared_folder
 from tests.unit.resources.scripted import OxigraphStore, make_settings, make_transport, timed_out
@@ -313,9 +313,8 @@ def test_usable_instances_meet_all_three_constraints(tmp_path: Path) -> None:
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=8), st.integers(1, 80), st.integers(1, 5))
 def test_groups_hold_every_class_once_and_no_more_rows_than_asked(sizes: list[int], rows: int, classes: int) -> None:
     chosen = make_settings(Path("unused"), listing_rows=rows, class_batch=classes)
-    wikidata = Wikidata(make_transport(chosen), chosen)
     counts = {f"Q{n}": size for n, size in enumerate(sizes, 1)}
-    groups = list(wikidata._groups(counts))
+    groups = list(listing_groups(counts, chosen))
     assert [qid for group in groups for qid in group] == [qid for qid, size in counts.items() if size]
     assert all(len(group) <= classes for group in groups)
     assert all(len(group) == 1 or sum(counts[qid] for qid in group) <= rows for group in groups)
@@ -328,6 +327,8 @@ def test_every_query_is_portable() -> None:
         queries.labels(classes, LANGUAGES),
         queries.counts(classes),
         queries.listing(classes, "7"),
+        queries.names(classes),
+        queries.fates(items),
         queries.facts(items),
         queries.usable(classes, "12"),
     ]
