@@ -141,7 +141,7 @@ def test_a_failed_blocking_check_ends_it_before_training(
         assert any("is blocked by a check" in line for line in daemon.log(refresh["runId"]))
         # Automation has looked again, and asks for nothing of the month.
         time.sleep(45)
-        wait(lambda: inbox.exists() and "summaries" in inbox.read_text("utf-8"), 180)
+        wait(lambda: inbox.exists() and f"MLM {now.release}" in inbox.read_text("utf-8"), 180)
         wait(lambda: all(run["status"] in ENDED for run in daemon.runs()), 300)
         runs = daemon.runs()
     of_the_month = [run for run in runs if run["tags"].get("dagster/partition") == now.release]
@@ -151,7 +151,9 @@ def test_a_failed_blocking_check_ends_it_before_training(
     assert lake.accepted("refresh", now.release) is None
     assert lake.accepted("mlm", now.before) is not None
     assert not (home / "releases" / now.release).exists()
-    assert JOB not in inbox.read_text("utf-8"), "the check is told, and not the run that it ended besides"
+    told = inbox.read_text("utf-8")
+    assert "blocked (" in told
+    assert JOB not in told, "the check is told, and not the run that it ended besides"
 
 
 @pytest.mark.parametrize("after", ["refresh_entities 00", "refresh_summaries de|00", "refresh_images 00"])
