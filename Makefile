@@ -33,7 +33,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/mlm run --fresh --home $(DEMO_HOME) --generate 500 --seed 1 --release 2026-12 --shards 4 --t-min 3 --t-max 30 --quota-total 200 --to models --recipe demo
+	$(BIN)/mlm run --fresh --home $(DEMO_HOME) --generate 500 --seed 1 --release 2026-12 --shards 4 --t-min 3 --t-max 30 --quota-total 200 --to release --recipe demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(TEST_ARGS)
