@@ -3,9 +3,11 @@
 Exit codes: 0 done, 1 failed, 2 refused (nothing was written), 3 blocked by a check.
 """
 
+import atexit
 import errno
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -615,7 +617,7 @@ def main() -> None:
     # Dagster logs every event of every run to the console; the UI shows them, the command line shows progress.
     logging.getLogger("dagster").setLevel(logging.ERROR)
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        _end(app(standalone_mode=False) or 0)
     except MlmError as error:
         complaints.print(f"mlm: {error}")
         sys.exit(error.exit_code)
@@ -624,6 +626,18 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         _usage_or_raise(error)
+
+
+def _end(code: int) -> None:
+    """End the process without taking the interpreter apart.
+
+    Native libraries that were loaded together (DuckDB, torch) are torn down in no order that suits both: at the end
+    of a run that did everything it should, the one prints what the other still holds.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _usage_or_raise(error: Any) -> None:

@@ -71,6 +71,7 @@ def correct_release(
         n_purged = sum(_purge(releases, number, plan.traces, takedown, reason) for number in releases.versions())
         if n_purged:
             say(f"{release}: {n_purged:,} published files are purged")
+        _remove_deposits(settings.home, releases)
         newest = releases.newest()
         is_corrected = newest is not None and _has_tombstone(newest, takedown)
         if newest is not None and is_corrected and _is_interrupted(releases, newest):
@@ -132,6 +133,13 @@ def _purge(releases: Releases, number: int, traces: Traces, takedown: Takedown, 
     for path in found:
         (folder / path).unlink()
     return len(found)
+
+
+def _remove_deposits(home: Path, releases: Releases) -> None:
+    """Remove the home's own deposit folders of versions that files were purged from: their tars hold these files."""
+    for publication in releases.publications():
+        if publication.purged:
+            shutil.rmtree(home / "deposits" / releases.release / f"v{publication.version}", ignore_errors=True)
 
 
 def _with_purged(publication: Publication, purged: Sequence[Purged]) -> Publication:

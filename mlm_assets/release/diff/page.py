@@ -245,8 +245,10 @@ def _pictures(figures: Figures, diff: Diff, before: Picture | None, after: Pictu
     )
     gone = [[link(addresses.file(row["file"]), row["file"]), text(row["label"])] for row in shown["gone"]]
     heading = "A few pictures" if diff["base"] is None else "A few new ones"
+    is_bare = diff["counts"][ALL]["images"]["after"] == 0
     return section(
-        "pictures", "Pictures", events if diff["base"] else "",
+        "pictures", "Pictures", "<p>No picture is published in this release.</p>" if is_bare else "",
+        events if diff["base"] else "",
         f'<h3>{heading}</h3><div class="gallery">{new}</div>' if new else "",
         f'<h3>A few that were replaced</h3><div class="gallery">{replaced}</div>' if replaced else "",
         table("A few that are gone", ["file", "settlement"], gone, n_text=2),

@@ -26,6 +26,10 @@ _DESCRIBED: Final = (
     ("ro-crate-metadata.json", "RO-Crate with provenance"),
     (MANIFEST_FILE, "what this card and all of these are made from"),
 )
+_OF_HDF5: Final = (
+    "Files in `hdf5/` have no place for a settlement without a published picture, which is in all other formats; "
+    "`n_records` in `manifest.json` says how many settlements each of them has."
+)
 _MADE_BY_MANIFEST: Final = ("RELEASE_NOTES.md", "diff/index.html")
 
 
@@ -74,7 +78,7 @@ def _front(manifest: Manifest, prefix: str | None) -> dict[str, Any]:
     n = max((one["entities"] for one in manifest["variants"].values()), default=0)
     found: dict[str, Any] = {
         "pretty_name": words.title(manifest),
-        "language": words.languages(manifest),
+        "language": words.languages_present(manifest),
         "multilinguality": ["multilingual"],
         "license": ["cc0-1.0", "cc-by-sa-4.0", "other"],
         "license_link": "LICENSES.md",
@@ -125,7 +129,8 @@ def _loading(manifest: Manifest, prefix: str | None) -> str:
     body = "\n".join(
         ["# FOLDER is where this card lies" if prefix == "" else "# FOLDER is the release's folder", *lines]
     )
-    return f"## How to load it\n\n```python\n{body}\n```"
+    note = f"\n\n{_OF_HDF5}" if "hdf5" in formats else ""
+    return f"## How to load it\n\n```python\n{body}\n```{note}"
 
 
 def _scores(manifest: Manifest) -> str:
@@ -134,7 +139,7 @@ def _scores(manifest: Manifest) -> str:
         return ""
     note = (
         "Of the models in `models/`, on the test split; intervals are at 95 %. All other scores are in `benchmark/`. "
-        + words.COMPARABLE
+        + words.about_scores(manifest)
     )
     return f"{markdown_section(grid)}\n\n{note}"
 

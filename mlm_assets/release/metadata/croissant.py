@@ -88,7 +88,7 @@ def render(manifest: Manifest) -> bytes:
             "datePublished": manifest["created"],
             "dateCreated": manifest["created"],
             "license": [words.LICENCE_URLS[CC0], words.LICENCE_URLS[CC_BY_SA]],
-            "inLanguage": words.languages(manifest),
+            "inLanguage": words.languages_present(manifest),
             "keywords": list(words.KEYWORDS),
             "creator": {"@type": "sc:Organization", "name": words.MAINTAINERS},
             "publisher": {"@type": "sc:Organization", "name": words.MAINTAINERS},

@@ -37,6 +37,7 @@ def _why() -> list[str]:
 
 
 def _what(manifest: Manifest) -> list[str]:
+    taken_back = grids.tombstones(manifest)
     return [
         "## What is in it",
         _ask("What is one instance?",
@@ -50,7 +51,8 @@ def _what(manifest: Manifest) -> list[str]:
              "quotas in proportion to population. Why a settlement is not in a variant is recorded for each."),
         _ask("Is something missing?",
              "Pictures that may not be published, and what was taken back:\n\n"
-             f"{markdown_table(grids.withheld(manifest))}\n\n{markdown_table(grids.tombstones(manifest))}"),
+             f"{markdown_table(grids.withheld(manifest))}\n\n"
+             + (markdown_table(taken_back) if taken_back.rows else "Nothing was taken back.")),
         _ask("Are there recommended splits?", markdown_table(grids.splits(manifest))),
         _ask("Are there errors or noise?", bullets(words.LIMITATIONS)),
         _ask("Does it stand alone?",
@@ -84,6 +86,7 @@ def _use(manifest: Manifest) -> list[str]:
         "## What it is used for",
         _ask("What has it been used for?",
              "The benchmark of the paper, repeated for this release:\n\n" + markdown_table(scores)
+             + f"\n\n{words.about_scores(manifest)}"
              if scores.rows else "Nothing was trained on this release."),
         _ask("What else could it be used for?", bullets(words.USE_CASES)),
         _ask("Which biases matter?", bullets(words.BIASES)),

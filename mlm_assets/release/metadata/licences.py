@@ -32,7 +32,7 @@ def render(manifest: Manifest) -> bytes:
 
 def _kinds() -> Grid:
     rows: list[tuple[Cell, ...]] = [
-        (Code(key), meaning, words.LICENCE_URLS.get(key, "as the file or row says"))
+        (Code(key), meaning.replace("`", ""), words.LICENCE_URLS.get(key, "as the file or row says"))
         for key, meaning in LICENCES.items()
     ]
     return Grid("kinds", "Kinds", ("key", "what", "licence"), tuple(rows))

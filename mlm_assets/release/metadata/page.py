@@ -137,7 +137,8 @@ def _scores(manifest: Manifest) -> str:
     if not grid.rows:
         return "<p>No models were trained on this release.</p>"
     note = (
-        f"On the test split. Intervals are at 95 %. All other scores are in <code>benchmark/</code>. {words.COMPARABLE}"
+        "On the test split. Intervals are at 95 %. All other scores are in <code>benchmark/</code>. "
+        f"{escape(words.about_scores(manifest))}"
     )
     return f"{_table(grid)}<p>{note}</p>"
 

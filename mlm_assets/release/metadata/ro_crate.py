@@ -71,7 +71,7 @@ def _root(manifest: Manifest, parts: list[dict[str, str]]) -> dict[str, Any]:
         "datePublished": manifest["created"],
         "version": words.edition(manifest),
         "keywords": ", ".join(words.KEYWORDS),
-        "inLanguage": words.languages(manifest),
+        "inLanguage": words.languages_present(manifest),
         "license": {"@id": _LICENCE_FILE},
         "author": {"@id": _MAINTAINERS},
         "publisher": {"@id": _MAINTAINERS},

@@ -108,6 +108,10 @@ MAINTENANCE: Final = (
     "something taken back, is a new version of the release with its reason, and leaves a tombstone. Releases are "
     "drafted by a program, checked, and published by a person."
 )
+HELD_BACK_IN_TRAINING: Final = (
+    "Models were trained and measured on all pictures of the refresh, those among them that are held back here; what "
+    "is published alone gives other scores."
+)
 COMPARABLE: Final = "Median ranks can be compared only where they were found among as many items as the paper's."
 IMPACT: Final = (
     "The dataset helps to study models that work across languages and kinds of media. Models trained on it inherit "
@@ -139,9 +143,20 @@ def about(manifest: Manifest) -> str:
 
 
 def languages(manifest: Manifest) -> list[str]:
-    """Return the languages of the texts of all variants of the release, in the registry's order."""
+    """Return the languages that the variants of the release take texts of, in the registry's order."""
     present = {lang for variant in manifest["variants"] for lang in VARIANT_LANGUAGES[variant]}
     return [lang for lang in LANGUAGES if lang in present]
+
+
+def languages_present(manifest: Manifest) -> list[str]:
+    """Return the languages that the release has a text in, in the registry's order."""
+    counts = [one["summaries_per_language"] for one in manifest["variants"].values()]
+    return [lang for lang in LANGUAGES if any(count.get(lang) for count in counts)]
+
+
+def about_scores(manifest: Manifest) -> str:
+    """Return what has to be known of the scores: what they can be compared with, and what they were measured on."""
+    return f"{COMPARABLE} {HELD_BACK_IN_TRAINING}" if any(manifest["withheld"].values()) else COMPARABLE
 
 
 def paper_citation() -> str:
