@@ -1579,7 +1579,7 @@ ATTRIBUTION: Final = Table(
     (
         Column("kind", "VARCHAR", "What it is", allowed=("image", "text")),
         _qid(sources=tuple(f"{variant}.qid" for variant in VARIANTS)),
-        Column("name", "VARCHAR", 'Name in the published records: "en_wiki", "Q64_0.jpg"'),
+        Column("name", "VARCHAR", 'Name in the published records: "en_wiki", "Q…_0.jpg"'),
         Column("title", "VARCHAR", "Title of the article, or name of the file on Commons", sources=("images.file",)),
         Column("lang", "VARCHAR", "Language of a text", nullable=True, allowed=LANGUAGES),
         Column("file", "VARCHAR", "Name of the file on Commons, of a picture", nullable=True, sources=("images.file",)),

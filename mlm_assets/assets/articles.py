@@ -115,7 +115,15 @@ def _is_same(state: PageState, record: Record) -> bool:
 
 
 def _compare(again: Sequence[str], fresh: Mapping[str, Record], taken: Mapping[str, Record]) -> Recheck:
-    moved_on = [title for title in again if fresh[title].get("revision") != taken[title]["revision"]]
+    """Compare texts as they were asked again and as they were taken over.
+
+    A page that was edited meanwhile, or that the service does not answer for, shows nothing.
+    """
+    moved_on = [
+        title
+        for title in again
+        if fresh[title]["status"] in _ASKED_AGAIN or fresh[title].get("revision") != taken[title]["revision"]
+    ]
     differing = [
         title
         for title in again

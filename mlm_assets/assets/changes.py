@@ -101,13 +101,13 @@ def changed_facts(
 def departures(
     context: dg.AssetExecutionContext, config: FetchConfig, lake: LakeResource, wikidata: WikidataResource
 ) -> Iterator[dg.MaterializeResult]:
-    """Ask what became of the candidates of the release before that are listed no more; earlier departures stay."""
+    """Ask what became of the candidates of earlier releases that are listed no more; earlier departures stay."""
     stage = Stage(context, lake)
     client = wikidata.client(stage.transport(wikidata, config))
     listed = set(stage.lake.read(stage.version("candidates"))["qid"].to_pylist())
     classes = set(stage.lake.read(stage.version("settlement_classes"))["class_qid"].to_pylist())
     known, before = stage.earlier("departures"), stage.earlier("candidates")
-    revisions = {row["qid"]: row["revision"] for row in stage.lake.read(before).to_pylist()} if before else {}
+    revisions = listed_before(stage.lake, known.release if known else "", before.release) if before else {}
     # What was taken down left by our own doing; its tombstone says so.
     there = listed | set(items_taken_down(stage.lake))
     gone = {qid: revision for qid, revision in revisions.items() if qid not in there}
@@ -122,6 +122,19 @@ def departures(
         _table("departures", [*still, *new]),
         metadata={"departed": len(new), **{f"departed_{fate}": n for fate, n in sorted(fates.items())}},
     )
+
+
+def listed_before(lake: Lake, since: str, until: str) -> dict[str, int | None]:
+    """Return the revisions at which candidates were listed last, in the releases from `since` to `until`.
+
+    Departures were asked for last in `since`. A later month may have ended between its listing and its departures;
+    whoever left in it is a departure all the same.
+    """
+    found: dict[str, int | None] = {}
+    for one in lake.history("candidates"):
+        if since <= one.release <= until and lake.exists(one.path):
+            found.update(_revisions(lake.read(one)))
+    return found
 
 
 def unchanged_items(lake: Lake, listed: Any, bases: Mapping[str, Accepted]) -> Any:
@@ -175,7 +188,7 @@ def compare(qids: Sequence[str], fresh: Sequence[Row], carried: Sequence[Row], l
 
     An item that was edited since it was listed, or that the service does not answer for, shows nothing.
     """
-    revisions = dict(zip(listed["qid"].to_pylist(), listed["revision"].to_pylist(), strict=True))
+    revisions = _revisions(listed)
     new, old = _by_item(fresh), _by_item(carried)
     said = {row["qid"]: row["value"] for row in fresh if row["property"] == "version"}
     moved_on = [qid for qid in qids if said.get(qid) != _as_text(revisions[qid])]
@@ -234,6 +247,10 @@ def _departure(fate: Fate, classes: set[str], release: str, revision: int | None
         "qid": fate.qid, "fate": became, "target_qid": fate.target_qid, "release": release, "revision": revision,
         "answer_key": fate.answer_key or None,
     }  # fmt: skip
+
+
+def _revisions(listed: Any) -> dict[str, int | None]:
+    return dict(zip(listed["qid"].to_pylist(), listed["revision"].to_pylist(), strict=True))
 
 
 def _as_text(revision: int | None) -> str:

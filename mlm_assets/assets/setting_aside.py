@@ -55,17 +55,27 @@ def _entry(name: str, partition: str, broken: Broken, release: str, run_id: str)
 
 
 def _changed(known: dict[str, Entry], met: Sequence[Entry]) -> list[Entry]:
-    """Return the entries to write: those that are new, met again after a retry, due, or not met any more."""
+    """Return the entries to write: those that are new, met again, due, or not met any more."""
     changed = [entry for entry in met if entry.id not in known]
-    for entry in known.values():
-        is_met = entry.id in {one.id for one in met}
-        if entry.state in quarantine.OPEN and not is_met:
-            changed.append(replace(entry, state="resolved", note=f"not met again at {utc_now()}", is_due=False))
-        elif entry.state == "retried":
-            changed.append(replace(entry, state="set_aside", note=f"met again at {utc_now()}", is_due=False))
-        elif entry.is_due:
-            changed.append(replace(entry, is_due=False))
+    found = {entry.id: entry for entry in met}
+    for before in known.values():
+        entry = replace(before, is_due=False)
+        if before.state in quarantine.OPEN and before.id not in found:
+            entry = replace(entry, state="resolved", note=f"not met again at {utc_now()}")
+        elif before.state != "released" and before.id in found:
+            entry = _met_again(entry, found[before.id])
+        if entry != before:
+            changed.append(entry)
     return changed
+
+
+def _met_again(entry: Entry, now: Entry) -> Entry:
+    """Return an entry that is set aside again, with the answer that brought its row this time."""
+    if entry.state != "set_aside":
+        entry = replace(entry, state="set_aside", note=f"met again at {utc_now()}")
+    if (entry.release, entry.answer_key) != (now.release, now.answer_key):
+        entry = replace(entry, row=now.row, answer_key=now.answer_key, release=now.release, run_id=now.run_id)
+    return entry
 
 
 def _verdict(name: str, entries: Sequence[Entry]) -> Verdict:

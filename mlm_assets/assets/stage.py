@@ -36,6 +36,8 @@ OWNERS = ["team:dataset-maintainers"]
 MONTHLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=35), fail_window=timedelta(days=65))
 """Every table follows the monthly refresh: it is fresh for a month, and fails when a second refresh is missed."""
 _RECIPE = "recipe:"
+_ASKS_FOR = {"changed_facts": "facts"}
+"""Tables that ask on behalf of all partitions of another one."""
 CODE_VERSIONS: dict[str, str] = {}
 """Code version per table, filled by `described`; a change makes `mlm run` materialise the table again."""
 
@@ -188,7 +190,7 @@ class Stage:
         key = f"{BASIS}{name}/{where}"
         if config.full or FULL_TAG in self._tags or not self._took_over(key):
             return None
-        found = self._last_before(name, where)
+        found = self._last_before(name, where, key, [as_in] if as_in is not None else self._made())
         if found is None or found.code_version != CODE_VERSIONS[name] or not self.lake.exists(found.path):
             return None
         if as_in is not None and as_in.inputs.get(key) != found.version:
@@ -198,25 +200,35 @@ class Stage:
 
     def earlier(self, name: str) -> Accepted | None:
         """Return the version accepted last for an earlier release, and record it; a full refresh looks at it too."""
-        found = self._last_before(name, self.partition)
+        key = f"{EARLIER}{name}/{self.partition}"
+        found = self._last_before(name, self.partition, key, self._made())
         if found is not None:
-            self._inputs[f"{EARLIER}{name}/{self.partition}"] = found.version
+            self._inputs[key] = found.version
         return found
 
     def compared_with(self, version: Version) -> None:
         """Record a version of an earlier release that the result is compared with."""
         self._inputs[f"{EARLIER}{version.table}/{version.partition}"] = version.version
 
-    def _last_before(self, name: str, partition: str) -> Accepted | None:
+    def _last_before(self, name: str, partition: str, key: str, made: Sequence[Accepted]) -> Accepted | None:
+        """Return the version of an earlier release that one of `made` notes under `key`, else the last one.
+
+        A missed month that was made up for since comes between the two, and changes no question of this release.
+        """
         earlier = [one for one in self.lake.history(name, partition) if one.release < self.release]
-        return earlier[-1] if earlier else None
+        noted = [one for one in earlier if any(other.inputs.get(key) == one.version for other in made)]
+        found = noted or earlier
+        return found[-1] if found else None
+
+    def _made(self) -> list[Accepted]:
+        """Return the version that was made for this release before, if one was."""
+        return [one for one in self.lake.history(self._tables[0], self.partition) if one.release == self.release]
 
     def _took_over(self, key: str) -> bool:
         """Tell whether the version of this release took rows over, where it is replayed; else that it may."""
         if self._tags.get(MODE_TAG) != "replay":
             return True
-        made = [one for one in self.lake.history(self._tables[0], self.partition) if one.release == self.release]
-        return all(key in one.inputs for one in made)
+        return all(key in one.inputs for one in self._made())
 
     def setting(self, name: str) -> Any:
         """Return a setting and record that its value decided the result."""
@@ -401,13 +413,21 @@ def is_current(
     accepted = lake.accepted(name, partition)
     if accepted is None or accepted.n_unavailable or accepted.code_version != CODE_VERSIONS[name]:
         return False
-    if quarantine.is_due(lake, name, partition):
+    if quarantine.is_due(lake, name, partition) or _is_to_ask_again(lake, name):
         return False
     if release is not None and accepted.release != release:
         return False
     if is_full and any(key.startswith(BASIS) for key in accepted.inputs):
         return False
     return all(_is_same(lake, settings, key, value) for key, value in accepted.inputs.items())
+
+
+def _is_to_ask_again(lake: Lake, name: str) -> bool:
+    """Tell whether a table asks on behalf of another one of which a row is to be asked for again."""
+    asked_for = _ASKS_FOR.get(name)
+    return asked_for is not None and any(
+        entry.table == asked_for and entry.state == "retried" for entry in quarantine.all_entries(lake)
+    )
 
 
 def _is_same(lake: Lake, settings: Settings, key: str, value: str) -> bool:

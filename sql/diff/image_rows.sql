@@ -11,15 +11,18 @@ credited AS (
         pictures.variant, pictures.qid, pictures.one.file AS file, pictures.one.name AS name,
         pictures.one.file_sha1 AS file_sha1, pictures.one.path AS path,
         coalesce(attribution.author, pictures.one.author) AS author,
-        coalesce(attribution.licence_id, 'unknown') AS licence, attribution.withheld
+        attribution.credit, coalesce(attribution.licence_id, 'unknown') AS licence, attribution.licence_url,
+        attribution.withheld
     FROM pictures
     LEFT JOIN attribution
         ON attribution.kind = 'image' AND attribution.qid = pictures.qid AND attribution.name = pictures.one.name
 )
 
-SELECT variant, qid, file, name, file_sha1, path, author, licence, withheld
+SELECT variant, qid, file, name, file_sha1, path, author, credit, licence, licence_url, withheld
 FROM credited
 UNION ALL
-SELECT '', qid, file, min(name), min(file_sha1), min(path), min(author), min(licence), min(withheld)
+SELECT
+    '', qid, file, min(name), min(file_sha1), min(path), min(author), min(credit), min(licence), min(licence_url),
+    min(withheld)
 FROM credited
 GROUP BY qid, file;

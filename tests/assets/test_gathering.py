@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mlm_assets.assets.articles import lead_texts
+from mlm_assets.assets.articles import gather_articles, lead_texts
 from mlm_assets.assets.gathering import gather_images
 from mlm_assets.errors import ServiceUnavailable
 from mlm_assets.local_wikimedia.process import running_server
@@ -20,7 +20,7 @@ from mlm_assets.resources.failures import HostDown
 from mlm_assets.resources.http import Transport
 from mlm_assets.resources.lake import Lake
 from mlm_assets.resources.takedowns import Takedown, keep
-from mlm_assets.resources.wikipedia import LeadText
+from mlm_assets.resources.wikipedia import LeadText, PageState
 from mlm_assets.settings import Settings, load_settings
 
 
@@ -131,6 +131,23 @@ def test_titles_that_are_not_answered_for_are_unavailable_and_the_rest_goes_on()
     assert {record["_title"]: record["status"] for record in records} == {
         "A": "unavailable", "B": "unavailable", "C": "ok", "D": "ok",
     }  # fmt: skip
+
+
+def test_a_page_that_is_not_answered_for_when_it_is_asked_again_shows_nothing(settings: Settings) -> None:
+    class Gone(_Silent):
+        """Says of every page that it is missing, as it was before."""
+
+        def states(self, _lang: str, titles: list[str]) -> Iterator[PageState]:
+            yield from (PageState(title, title, "missing", None, False) for title in titles)
+
+    client: Any = Gone(ServiceUnavailable("no answer"), "New")
+    miss = {"lang": "de", "title": "Gone", "status": "missing", "is_redirect": False, "answer_key": "key"}
+    held = {"Gone": {**dict.fromkeys(("text", "text_sha256", "revision", "licence")), **miss}}
+    found = gather_articles(client, "de", ["Gone", "New"], held, settings, ("a salt",))
+    assert {title: record["status"] for title, record in found.records.items()} == {
+        "Gone": "missing", "New": "unavailable",
+    }  # fmt: skip
+    assert (found.recheck.n_asked, found.recheck.moved_on, found.recheck.differing) == (1, ["Gone"], [])
 
 
 def test_a_host_that_is_down_ends_the_shard() -> None:

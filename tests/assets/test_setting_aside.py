@@ -26,18 +26,18 @@ RELEASE, SHARD = "2026-12", "00"
 ASKED = Request("sparql", "https://query.wikidata.org/sparql", {}, {"query": "facts"})
 
 
-def facts(n_good: int, *bad: dict[str, Any]) -> Any:
-    """Return labels of `n_good` entities and rows that break a rule."""
+def facts(n_good: int, *bad: dict[str, Any], key: str = ASKED.key) -> Any:
+    """Return labels of `n_good` entities and rows that break a rule, as the answer with `key` brought them."""
     good = [{"qid": f"Q{number + 1}", "property": "label", "value": "a name", "lang": "en"} for number in range(n_good)]
-    rows = [{**one, "answer_key": ASKED.key} for one in (*good, *bad)]
+    rows = [{**one, "answer_key": key} for one in (*good, *bad)]
     return pa.Table.from_pylist(rows, schema=arrow_schema("facts"))
 
 
 BROKEN = {"qid": "Q900", "property": "P625", "value": "Point(1 2)", "globe_qid": "the Moon"}
 
 
-def aside(lake: Lake, rows: Any) -> tuple[Any, Verdict]:
-    kept, verdicts = set_aside(lake, "facts", SHARD, rows, RELEASE, "run-1")
+def aside(lake: Lake, rows: Any, release: str = RELEASE) -> tuple[Any, Verdict]:
+    kept, verdicts = set_aside(lake, "facts", SHARD, rows, release, "run-1")
     return kept, verdicts[0]
 
 
@@ -146,6 +146,43 @@ def test_what_is_due_is_not_current(tmp_path: Path) -> None:
     assert is_current(lake, settings, "facts", SHARD, RELEASE)
     command.retry(settings, None, Console(quiet=True))
     assert not is_current(lake, settings, "facts", SHARD, RELEASE)
+
+
+def test_a_row_is_the_same_whichever_answer_brings_it(tmp_path: Path) -> None:
+    lake, other = Lake(tmp_path), "a" * 64
+    aside(lake, facts(10, BROKEN))
+    aside(lake, facts(10, BROKEN, key=other), "2027-01")
+    (entry,) = quarantine.all_entries(lake)
+    assert (entry.state, entry.release, entry.answer_key) == ("set_aside", "2027-01", other), "a retry asks that again"
+    quarantine.release(lake, entry, "ann", "it lies there")
+    kept, verdict = aside(lake, facts(10, BROKEN), "2027-02")
+    assert kept.num_rows == 11, "what was released stays released when its item is asked for again"
+    assert verdict.passed
+
+
+def test_a_resolved_row_that_comes_back_is_set_aside_again(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for rows in (facts(10, BROKEN), facts(10), facts(10, BROKEN)):
+        aside(lake, rows)
+    (entry,) = quarantine.all_entries(lake)
+    assert entry.state == "set_aside"
+    assert "met again" in entry.note
+
+
+def test_a_retry_makes_the_table_again_that_asks_for_items_of_all_shards(tmp_path: Path) -> None:
+    import mlm_assets.definitions  # noqa: F401 (fills the code versions)
+    from mlm_assets.assets.stage import CODE_VERSIONS
+
+    lake, settings = Lake(tmp_path), Settings(home=tmp_path)
+    version = lake.write("changed_facts", "", arrow_schema("changed_facts").empty_table())
+    code_version = CODE_VERSIONS["changed_facts"]
+    lake.accept(version, release=RELEASE, inputs={}, code_version=code_version, expected=None)
+    aside(lake, facts(10, BROKEN))
+    assert is_current(lake, settings, "changed_facts", "", RELEASE)
+    command.retry(settings, None, Console(quiet=True))
+    assert not is_current(lake, settings, "changed_facts", "", RELEASE)
+    aside(lake, facts(10))
+    assert is_current(lake, settings, "changed_facts", "", RELEASE)
 
 
 @pytest.mark.parametrize(("start", "reason"), [("zzz", "because"), ("", "because"), (None, " ")])

@@ -118,10 +118,11 @@ def where(home: Path, needles: list[bytes]) -> set[str]:
 
 def test_no_byte_of_an_item_is_left_in_any_artefact(home: Path) -> None:
     row = member(home)
+    done("deposit", RELEASE, "--home", home)
     needles = needles_of(home, row, row["images"])
     before = where(home, needles)
     kinds = {name.split("/")[0] for name in before}
-    assert {"tables", "raw", "images", "datasets", "releases", "features"} <= kinds
+    assert {"tables", "raw", "images", "datasets", "releases", "features", "deposits"} <= kinds
     said = json.loads(done("takedown", row["qid"], "--reason", REASON, "--by", "ann", "--home", home, "--json"))
     assert where(home, needles) == set()
     assert said["answers"]

@@ -219,6 +219,18 @@ def test_first_release(tmp_path: Path) -> None:
     assert "It is the first release" in (tmp_path / NOTES_FILE).read_text("utf-8")
 
 
+def test_a_release_without_a_published_picture(tmp_path: Path) -> None:
+    rows = pa.Table.from_pylist(
+        [{**row, "withheld": "face"} for row in diffs.after().attribution.to_pylist()],
+        schema=diffs.after().attribution.schema,
+    )
+    said = "No picture is published in this release."
+    compared(None, replace(diffs.after(), attribution=rows), tmp_path / "bare")
+    assert said in (tmp_path / "bare" / PAGE_FILE).read_text("utf-8")
+    compared(None, diffs.after(), tmp_path / "usual")
+    assert said not in (tmp_path / "usual" / PAGE_FILE).read_text("utf-8")
+
+
 def test_nothing_changed(tmp_path: Path) -> None:
     found = compared(diffs.before(), replace(diffs.before(), release=RELEASE), tmp_path)
     for variant, events in found["entities"].items():
@@ -308,6 +320,7 @@ def test_pictures_of_the_page(page: str) -> None:
     assert not is_shown(old[f"{qid(9)}_0.jpg"]), "withheld"
     assert not is_shown(old[f"{qid(8)}_1.jpg"]), "gone: named, not shown"
     assert "Jemand &amp; Söhne 16" in page
+    assert 'Jemand &amp; Söhne 16, Own work, <a href="https://creativecommons.org/licenses/by-sa/4.0/">' in page
 
 
 def test_a_picture_that_is_not_kept(tmp_path: Path) -> None:

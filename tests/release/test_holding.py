@@ -9,7 +9,7 @@ import pytest
 from mlm_assets.release.builder import build
 from mlm_assets.release.frozen import Frozen
 from mlm_assets.release.holding import Traces, holds
-from mlm_assets.release.metadata import documents
+from mlm_assets.release.metadata import METADATA, documents
 from mlm_assets.tables import TRAINED_VARIANTS
 from tests.release.sample import small_frozen
 
@@ -62,6 +62,8 @@ def test_an_item_is_found_in_each_format_where_it_is_and_nowhere_else(frozen: Fr
         others = {one for one in ("train", "validation", "test") if one != row["split"]}
         assert not [path for path in mine if any(f"-{other}-" in path or f"/{other}-" in path for other in others)]
     assert {"attribution.parquet", "duckdb/mlm.duckdb"} <= found
+    assert row["qid"] == "Q64", "the one that examples speak of"
+    assert not found & {*METADATA}, "what says how columns are named names nobody"
 
 
 def test_nobody_is_taken_for_another_whose_number_begins_alike(frozen: Frozen, folder: Path) -> None:

@@ -156,6 +156,35 @@ def test_a_release_without_scores_approvals_and_tombstones_is_described_too(smal
     assert "2026-12 v2" in METADATA["README.md"](bare).decode()
 
 
+def test_who_reads_scores_or_vectors_is_told_what_is_held_back(small_release: Built) -> None:
+    training = "trained and measured on all pictures of the refresh"
+    for path in ("README.md", "huggingface/README.md", "DATASHEET.md", "index.html"):
+        render = METADATA[path]
+        assert training in render(small_release.manifest).decode(), path
+        assert training not in render({**small_release.manifest, "withheld": {"face": 0}}).decode(), path
+    for path in ("README.md", "huggingface/README.md"):
+        assert "no place for a settlement without a published picture" in read(small_release, path)
+
+
+def test_languages_without_a_text_are_in_the_tables_alone(small_release: Built) -> None:
+    variants = {
+        name: {**one, "summaries_per_language": {"en": 1, "pl": 0}}
+        for name, one in small_release.manifest["variants"].items()
+    }
+    bare = {**small_release.manifest, "variants": variants}
+    card = METADATA["README.md"](bare).decode()
+    assert yaml.safe_load(card[4:].split("\n---\n", 1)[0])["language"] == ["en"]
+    assert "| Polish |" in card
+    assert json.loads(METADATA["croissant.json"](bare))["inLanguage"] == ["en"]
+    root = next(one for one in json.loads(METADATA["ro-crate-metadata.json"](bare))["@graph"] if one["@id"] == "./")
+    assert root["inLanguage"] == ["en"]
+
+
+def test_the_reason_of_a_version_is_no_markup(small_release: Built) -> None:
+    card = METADATA["README.md"]({**small_release.manifest, "version": 2, "reason": "a <b>claim</b> on *one*"}).decode()
+    assert "Reason of this version: a \\<b\\>claim\\</b\\> on \\*one\\*." in card
+
+
 def test_no_document_knows_another_day_or_place(small_release: Built) -> None:
     for path in METADATA:
         text = read(small_release, path)

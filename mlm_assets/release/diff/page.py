@@ -261,10 +261,11 @@ def _picture(row: Mapping[str, Any], sides: Sequence[tuple[str, bytes | None]]) 
         alternative = f"{row['label']}, {side}".removesuffix(", ")
         shown = jpeg(data, alternative) if data is not None else '<p class="none">not kept any more</p>'
         found.append(f"<div>{shown}{f'<small>{side}</small>' if side else ''}</div>")
-    author = row["author"] or "author unknown"
+    credits_ = [text(one) for one in (row["author"] or "author unknown", row["credit"]) if one]
+    deed = row["licence_url"] if (row["licence_url"] or "").startswith(("https://", "http://")) else None
     return (
         f'<figure><div class="sides">{"".join(found)}</div><figcaption>{link(addresses.item(row["qid"]), row["label"])}'
-        f"<br>{link(addresses.file(row['file']), row['file'])}, {text(author)}, {text(row['licence'])}"
+        f"<br>{link(addresses.file(row['file']), row['file'])}, {', '.join(credits_)}, {link(deed, row['licence'])}"
         "</figcaption></figure>"
     )
 

@@ -111,6 +111,7 @@ def _images(connection: Any, before: Side | None, after: Side) -> dict[str, list
             f"""
             SELECT change.qid, change.file, change.path_before, change.path_after,
                 coalesce(now.licence, past.licence) AS licence, coalesce(now.author, past.author) AS author,
+                now.licence_url, now.credit,
                 coalesce(entity.label_after, entity.label_before) AS label
             FROM image_changes AS change
             JOIN entity_changes AS entity ON entity.variant = '' AND entity.qid = change.qid

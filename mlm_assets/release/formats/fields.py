@@ -17,7 +17,7 @@ _SUMMARIES: Final = (
 _IMAGES: Final = (
     ("qid", "images.qid", ""),
     ("split", "mlm.split", ""),
-    ("name", "attribution.name", "Name in the published records and in the folder images/, such as Q64_0.jpg"),
+    ("name", "attribution.name", "Name in the published records and in the folder images/ (Q…_0.jpg)"),
     ("file", "images.file", ""),
     ("file_sha1", "images.file_sha1", ""),
     ("picture_sha256", "images.picture_sha256", "SHA-256 of the published JPEG (256 x 256, padded)"),

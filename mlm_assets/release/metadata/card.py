@@ -26,8 +26,8 @@ _DESCRIBED: Final = (
     ("ro-crate-metadata.json", "RO-Crate with provenance"),
     (MANIFEST_FILE, "what this card and all of these are made from"),
 )
-_OF_HDF5: Final = (
-    "Files in `hdf5/` have no place for a settlement without a published picture, which is in all other formats; "
+_OF_VECTORS: Final = (
+    "Files of vectors have no place for a settlement without a published picture, which is in all other formats; "
     "`n_records` in `manifest.json` says how many settlements each of them has."
 )
 _MADE_BY_MANIFEST: Final = ("RELEASE_NOTES.md", "diff/index.html")
@@ -48,7 +48,7 @@ def _card(manifest: Manifest, prefix: str | None, root: str) -> bytes:
     return markdown_document(
         front_matter(_front(manifest, prefix)),
         f"# {words.title(manifest)}",
-        words.about(manifest),
+        plain(words.about(manifest)),
         f"Made of the refresh of `{manifest['release']}`, accepted on {manifest['created']}.",
         bullets([plain(note) for note in manifest.get("notes", ())]),
         markdown_section(grids.counts(manifest)),
@@ -129,7 +129,7 @@ def _loading(manifest: Manifest, prefix: str | None) -> str:
     body = "\n".join(
         ["# FOLDER is where this card lies" if prefix == "" else "# FOLDER is the release's folder", *lines]
     )
-    note = f"\n\n{_OF_HDF5}" if "hdf5" in formats else ""
+    note = f"\n\n{_OF_VECTORS}" if "hdf5" in formats else ""
     return f"## How to load it\n\n```python\n{body}\n```{note}"
 
 
