@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     release: str | None = Field(None, description="The release that shards are refreshed for (YYYY-MM).")
     support_start: str = Field("2026-12", description="First of the 36 releases (YYYY-MM).")
 
-    refresh_cron: str = Field("0 3 2 * *", description="When the monthly refresh starts (cron, UTC).")
+    refresh_cron: str = Field(
+        "0 3 2-9 * *", description="When the monthly refresh starts (cron, UTC); a month that is done is skipped."
+    )
     refresh_retries: int = Field(3, ge=0, description="How often a refresh tries again when a service is away.")
     refresh_retry_s: float = Field(900.0, ge=0, description="Pause before that; doubled each time.")
     recheck_share: float = Field(
@@ -142,7 +144,7 @@ class Settings(BaseSettings):
     def _cron(cls, value: str) -> str:
         fields = value.split()
         if len(fields) != 5 or not all(re.fullmatch(r"[0-9A-Za-z*,/#-]+", one) for one in fields):
-            raise ValueError(f"{value!r} is no cron line; write minute, hour, day, month, weekday: 0 3 2 * *")
+            raise ValueError(f"{value!r} is no cron line; write minute, hour, day, month, weekday: 0 3 2-9 * *")
         return value
 
     @field_validator("sparql_url", "wikipedia_url", "commons_url", "ui_url")

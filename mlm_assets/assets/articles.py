@@ -21,6 +21,8 @@ TEXT_LICENCE: Final = "CC BY-SA 4.0"
 """Licence of the text of all Wikipedias since June 2023 (Wikimedia Terms of Use, section 7)."""
 ONE_IN: Final = 4
 """Of partitions in which no page changed, one in so many asks for texts all the same, as a proof."""
+TOLERATED: Final = 2
+"""So many texts of a sample (twenty at most) may have changed without a new revision: templates do that to a page."""
 _ASKED_AGAIN: Final = ("unavailable", "quarantined")
 _FIELDS: Final = (
     "lang", "title", "status", "text", "text_sha256", "revision", "is_redirect", "licence", "answer_key",
@@ -67,7 +69,9 @@ def gather_articles(
     recheck = _compare(again, fresh, taken)
     # A page that was edited while it was looked at is newer than what was taken over.
     newer = {title: fresh[title] for title in recheck.moved_on if fresh[title]["status"] not in _ASKED_AGAIN}
-    records = {**taken, **newer, **{title: fresh[title] for title in asked}}
+    # So is one whose text came from a template that changed: of those that were looked at, today's text is taken.
+    corrected = {title: fresh[title] for title in recheck.differing}
+    records = {**taken, **newer, **corrected, **{title: fresh[title] for title in asked}}
     return Articles(records, len(same), len(asked), recheck)
 
 

@@ -40,8 +40,11 @@ class Recheck:
     """Edited after they were listed, so that nothing can be said of them."""
     differing: Sequence[str]
 
-    def rule(self, name: str, what: str) -> Rule:
-        """Return the blocking rule that none of them differs; `what` they are, in the plural."""
+    def rule(self, name: str, what: str, n_tolerated: int = 0) -> Rule:
+        """Return the rule that none of them differs; `what` they are, in the plural.
+
+        It blocks where more than `n_tolerated` differ, and warns below.
+        """
         n, named = len(self.differing), ", ".join(self.differing[:10])
         more = ", …" if n > 10 else ""
         sentence = f"Of {self.n_asked:,} {what} that were taken over and asked again, none differs."
@@ -51,7 +54,7 @@ class Recheck:
                 f"({named}{more}), though their revisions are the same. Ask for everything: mlm run --full"
             )
         figures = {"rechecked": self.n_asked, "moved_on": len(self.moved_on), "differing": n, "items": named}
-        return Rule(name, not n, sentence, figures)
+        return Rule(name, not n, sentence, figures, is_blocking=not n or n > n_tolerated)
 
 
 @dg.asset(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from mlm_assets.assets.articles import gather_articles
+from mlm_assets.assets.articles import TOLERATED, gather_articles
 from mlm_assets.assets.entities import rows_of
 from mlm_assets.assets.gathering import FAILED_FOR_GOOD, gather_images
 from mlm_assets.assets.reporting import Progress, counts_table
@@ -57,7 +57,7 @@ def summaries(
     yield from stage.publish_one(
         "summaries",
         rows,
-        rules=[articles.recheck.rule(RECHECK_RULE, "articles")],
+        rules=[articles.recheck.rule(RECHECK_RULE, "articles", TOLERATED)],
         n_unavailable=per_status.get("unavailable", 0),
         metadata={
             "per_status": counts_table("status", per_status, SUMMARY_STATUS),

@@ -3,24 +3,29 @@
 One op walks the shards one after the other in its own process, each as a Dagster run of its own, as `mlm run` does
 (`headless`): 0.2 s a partition instead of the 8 s of a process. It ends when the manifest of the month is accepted;
 what follows (datasets, models, the draft) is asked for by the automation conditions. When the job is started is in
-`schedules`; it never looks at the clock.
+`schedules`; a run of the schedule that comes too late, in another month, fetches nothing.
 """
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import dagster as dg
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
 from mlm_assets.automation.headless import Leg, Step, Walk, legs, pinned_settings
 from mlm_assets.automation.instance import REFRESH_POOL, end_dead_runs
 from mlm_assets.automation.run_lock import only_run
 from mlm_assets.automation.summary import sum_up
-from mlm_assets.errors import ServiceUnavailable
+from mlm_assets.automation.support import CATCH_UP, month_of
+from mlm_assets.errors import Refused, ServiceUnavailable
 from mlm_assets.releases import check_release
+from mlm_assets.resources.lake import Lake
 from mlm_assets.resources.services import FULL_TAG, RELEASE_TAG, LakeResource
+from mlm_assets.resources.source import UNKNOWN, check_source, source_of
 from mlm_assets.settings import Settings, load_settings
 
 JOB_NAME: Final = "monthly_refresh"
@@ -45,18 +50,24 @@ def refresh_the_month(context: dg.OpExecutionContext, config: MonthToRefresh, la
     """Walk everything up to the accepted manifest of a release; what is current already is left alone.
 
     Raises:
-        Refused: the release is no month of the window, or `mlm run` is at work in this home.
+        Refused: the release is no month of the window, its month has gone by before the run of the schedule began, or
+            `mlm run` is at work in this home; or the home was made from another source than the settings name.
         BlockedByCheck: a check blocked a shard; nothing is tried again before somebody looked.
         MlmError: a step failed for another reason.
         RetryRequested: a service is away; the step is run again after a pause, and goes on where it stopped.
     """
     release = check_release(config.release, lake.settings())
+    check_in_time(context.run.tags, lake.open(), release, datetime.now(UTC))
     end_dead_runs(context.instance)
     what = f"the refresh of {release} (run {context.run.run_id[:8]})"
     with only_run(lake.settings().home, what), _environment_of(release, lake) as settings:
+        source = source_of(settings)
+        if source != UNKNOWN:  # one that is away is met by the walk, and asked again later
+            check_source(settings.home, source)
         home = lake.open()
         home.clear_temporary()
-        tags = {REFRESH_RUN_TAG: context.run.run_id, **({FULL_TAG: "true"} if config.full else {})}
+        is_full = config.full or context.run.tags.get(FULL_TAG) == "true"
+        tags = {REFRESH_RUN_TAG: context.run.run_id, **({FULL_TAG: "true"} if is_full else {})}
         walk = Walk(settings, home, context.instance, release, "fetch", tags)
         progress = Progress(legs(release, "refresh"))
         try:
@@ -89,6 +100,18 @@ def run_request(release: str) -> dg.RunRequest:
     """Return the request for a run of the job that refreshes `release`."""
     op = {"config": {"release": release}}
     return dg.RunRequest(run_config={"ops": {refresh_the_month.name: op}}, tags={RELEASE_TAG: release})
+
+
+def check_in_time(tags: Mapping[str, str], lake: Lake, release: str, now: datetime) -> None:
+    """Check that a run of the schedule still fetches its own month; one that was begun then may go on.
+
+    Raises:
+        Refused: it waited in the queue, or was started again after a breakdown, until the month had gone by.
+    """
+    begun = lake.accepted("candidates")
+    is_begun = begun is not None and begun.release == release
+    if SCHEDULE_NAME_TAG in tags and release < month_of(now) and not is_begun:
+        raise Refused(f"{release} has gone by before its refresh began: {CATCH_UP.format(release=release)}.")
 
 
 @dataclass

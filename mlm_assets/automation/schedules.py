@@ -98,7 +98,7 @@ def refresh_schedule(settings: Settings) -> dg.ScheduleDefinition:
     if not is_valid_cron_schedule(settings.refresh_cron):
         raise Refused(
             f"MLM_REFRESH_CRON {settings.refresh_cron!r} is no cron line; write minute, hour, day of the month, month "
-            "and weekday, as in 0 3 2 * *."
+            "and weekday, as in 0 3 2-9 * *."
         )
 
     @dg.schedule(

@@ -2,19 +2,16 @@
 
 import json
 import os
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from mlm_assets.errors import Refused
-from mlm_assets.settings import Settings, host_of, is_loopback
-
-WORLD_FILE: Final = "world.json"
-"""Where a home keeps which local world it was made from, so that the UI can serve the same one."""
+from mlm_assets.resources.source import WORLD_FILE, kept_source
+from mlm_assets.settings import Settings, is_loopback
 
 
 @dataclass(frozen=True)
@@ -97,37 +94,6 @@ class World:
         (home / WORLD_FILE).write_text(json.dumps(said) + "\n", "utf-8")
 
 
-def source_of(settings: Settings) -> str:
-    """Return what the settings' services serve: the content of a local Wikimedia, whatever its port, or a host.
-
-    A generated world is the same source in every month, as Wikidata is.
-    """
-    if not is_loopback(settings.sparql_url):
-        return host_of(settings.sparql_url)
-    base = settings.sparql_url.removesuffix("/sparql")
-    try:
-        with urllib.request.urlopen(f"{base}/_world", timeout=5) as answer:  # noqa: S310 (loopback only)
-            world = json.load(answer)
-    except (OSError, ValueError):
-        return "a local service"
-    if world.get("kind") == "generated":
-        return f"generated world of {world['generate']} candidates, seed {world['seed']}"
-    return f"world folder {world.get('folder')}"
-
-
-def check_source(home: Path, source: str) -> None:
-    """Check that a home is not fed from another source than it was made from; its answers and tables would mix.
-
-    Raises:
-        Refused: it was made from another source.
-    """
-    before = _kept(home).get("source")
-    if before is not None and before != source:
-        raise Refused(
-            f"{home} was made from another source ({before}) than {source}. Choose another --home, or start it --fresh."
-        )
-
-
 def _has_port(url: str) -> bool:
     """Tell whether the port of `url`, if it names one, is a port."""
     try:
@@ -137,23 +103,13 @@ def _has_port(url: str) -> bool:
     return True
 
 
-def _kept(home: Path) -> dict[str, Any]:
-    path = home / WORLD_FILE
-    if not path.is_file():
-        return {}
-    try:
-        return dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError) as error:
-        raise Refused(f"{path} cannot be read as JSON ({error}). Remove it.") from error
-
-
 def kept_world(home: Path) -> World:
     """Return the local world that a home was made from; one without sources where there is none.
 
     Raises:
         Refused: the file that says so cannot be read.
     """
-    said = _kept(home)
+    said = kept_source(home)
     folder = Path(said["folder"]) if said.get("folder") else None
     return World(said.get("generate"), said.get("seed", 1), folder, month=said.get("month", 0), rate=said.get("rate"))
 

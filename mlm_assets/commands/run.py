@@ -15,11 +15,9 @@ from rich.table import Table
 from mlm_assets.commands.alerts import tell
 from mlm_assets.commands.endpoints import (
     World,
-    check_source,
     endpoint_settings,
     local_services,
     require_contacts,
-    source_of,
 )
 from mlm_assets.commands.models import show_benchmark
 from mlm_assets.commands.targets import Target
@@ -29,6 +27,7 @@ from mlm_assets.release.publication import Releases
 from mlm_assets.releases import check_release, open_release
 from mlm_assets.resources.lake import open_lake
 from mlm_assets.resources.services import FULL_TAG, Mode
+from mlm_assets.resources.source import check_source, source_of
 from mlm_assets.settings import Settings, load_settings, use_home
 from mlm_assets.tables import TRAINED_VARIANTS
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from mlm_assets.assets.articles import gather_articles, lead_texts
+from mlm_assets.assets.changes import Recheck
 from mlm_assets.assets.gathering import gather_images
 from mlm_assets.errors import ServiceUnavailable
 from mlm_assets.local_wikimedia.process import running_server
@@ -154,3 +155,10 @@ def test_a_host_that_is_down_ends_the_shard() -> None:
     client: Any = _Silent(HostDown("away"), "A")
     with pytest.raises(HostDown):
         list(lead_texts(client, "de", ["A"], 2))
+
+
+def test_few_texts_that_changed_without_a_revision_warn_and_more_block() -> None:
+    for n, holds, blocks in ((0, True, True), (2, False, False), (3, False, True)):
+        rule = Recheck(20, [], [f"Page {number}" for number in range(n)]).rule("rule", "articles", 2)
+        assert (rule.holds, rule.is_blocking) == (holds, blocks), n
+    assert Recheck(20, [], ["Q1"]).rule("rule", "items").is_blocking

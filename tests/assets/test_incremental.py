@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlm_assets.assets.articles import gather_articles
+from mlm_assets.assets.articles import TOLERATED, gather_articles
 from mlm_assets.local_wikimedia.generator.world import GeneratedWorld
 from mlm_assets.resources.lake import Lake
 from mlm_assets.resources.wikipedia import Wikipedia
@@ -181,7 +181,7 @@ def test_texts_that_changed_without_a_revision_are_found_out(months: Months) -> 
     lake = Lake(months.home)
     held = {row["requested_title"]: row for row in lake.read(lake.require("summaries", "en|00")).to_pylist()}
     titles = sorted(held)
-    for suffix, n in (("", 0), (" And more.", 20)):
+    for suffix, n in (("", 0), (" And more.", 20)):  # none, and every one
         world = EditedWorld(N, SEED, 2, RATE)
         world.suffix = suffix
         with served(world) as base:
@@ -191,8 +191,11 @@ def test_texts_that_changed_without_a_revision_are_found_out(months: Months) -> 
             found = gather_articles(client, "en", titles, {t: held[t] for t in titles[1:]}, settings, ("a salt",))
         assert found.recheck.n_asked == min(19, len(titles) - 1)
         assert found.n_asked == 1
-        rule = found.recheck.rule("rule", "articles")
+        rule = found.recheck.rule("rule", "articles", TOLERATED)
         assert rule.holds == (n == 0)
+        assert rule.is_blocking
+        for title in found.recheck.differing:
+            assert found.records[title]["text"].endswith(suffix), "of what was looked at, today's text is taken"
         if n:
             texts = [title for title in titles[1:] if held[title]["text"]]
             assert set(found.recheck.differing) <= set(texts)

@@ -21,7 +21,13 @@ from rich.console import Console
 
 from mlm_assets.automation.headless import error_of, legs
 from mlm_assets.automation.instance import keep_settings, make_home, set_pools
-from mlm_assets.automation.refreshing import JOB_NAME, REFRESH_RUN_TAG, monthly_refresh, run_request
+from mlm_assets.automation.refreshing import (
+    JOB_NAME,
+    REFRESH_RUN_TAG,
+    check_in_time,
+    monthly_refresh,
+    run_request,
+)
 from mlm_assets.automation.run_lock import holder, only_run
 from mlm_assets.automation.schedules import MONTHLY_REFRESH, default_status, is_running, refresh_schedule, tick
 from mlm_assets.automation.sensors import dead_runs_sensor, support_window_sensor
@@ -31,6 +37,7 @@ from mlm_assets.definitions import defs
 from mlm_assets.errors import Refused, ServiceUnavailable
 from mlm_assets.resources.lake import Lake
 from mlm_assets.resources.services import RELEASE_TAG, LakeResource
+from mlm_assets.resources.source import WORLD_FILE
 from mlm_assets.settings import Settings, load_settings
 from mlm_assets.tables import BENCHMARKS, VARIANTS
 from tests.commands import mlm
@@ -361,6 +368,23 @@ def test_a_refresh_beside_mlm_run_is_refused_and_not_tried_again(place: Place) -
     assert "mlm run --release 2026-12 (process" in error_of(result).args[0]
     assert n_retries(result) == 0
     assert not place.instance.get_runs(dg.RunsFilter(job_name="list_candidates"))
+
+
+def test_a_run_of_the_schedule_that_comes_in_another_month_fetches_nothing(place: Place) -> None:
+    lake, late = Lake(place.settings.home), datetime(2027, 1, 1, tzinfo=UTC)
+    scheduled = {"dagster/schedule_name": JOB_NAME}
+    with pytest.raises(Refused, match="mlm run --release 2026-12"):
+        check_in_time(scheduled, lake, "2026-12", late)
+    check_in_time(scheduled, lake, "2026-12", datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
+    check_in_time({}, lake, "2026-12", late)  # somebody asked for it by hand
+
+
+def test_a_refresh_from_another_source_is_refused(place: Place) -> None:
+    (place.settings.home / WORLD_FILE).write_text('{"source": "query.wikidata.org"}')
+    place.set(sparql_url="https://qlever.example.org/api/wikidata")
+    result = refresh(place)
+    assert isinstance(error_of(result), Refused)
+    assert "another source (query.wikidata.org)" in error_of(result).args[0]
 
 
 def test_a_refresh_of_no_month_of_the_window_is_refused(place: Place) -> None:

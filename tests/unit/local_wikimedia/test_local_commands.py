@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mlm_assets.commands.endpoints import World, kept_world, local_services, source_of
+from mlm_assets.commands.endpoints import World, kept_world, local_services
 from mlm_assets.errors import Refused
+from mlm_assets.resources.source import source_of
 from mlm_assets.settings import Settings
 
 
