@@ -442,10 +442,10 @@ def test_the_window_says_how_far_each_month_is(place: Place) -> None:
     ("now", "phase", "following"),
     [
         (datetime(2026, 11, 21, tzinfo=UTC), "before", FIRST),
-        (datetime(2026, 12, 2, 3, 0, tzinfo=UTC), "within", FIRST),
-        (datetime(2026, 12, 2, 3, 1, tzinfo=UTC), "within", SECOND),
-        (datetime(2029, 11, 2, 3, 0, tzinfo=UTC), "within", LAST),
-        (datetime(2029, 11, 3, tzinfo=UTC), "within", ""),
+        (datetime(2026, 12, 9, 3, 0, tzinfo=UTC), "within", FIRST),
+        (datetime(2026, 12, 9, 3, 1, tzinfo=UTC), "within", SECOND),
+        (datetime(2029, 11, 9, 3, 0, tzinfo=UTC), "within", LAST),
+        (datetime(2029, 11, 10, tzinfo=UTC), "within", ""),
         (datetime(2029, 12, 1, tzinfo=UTC), "after", ""),
     ],
 )
