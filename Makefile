@@ -39,7 +39,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(TEST_ARGS)
 
 test-long: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist load -m long $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(TEST_ARGS)
 
 ui: $(INSTALLED)
 	$(BIN)/mlm ui --home $(DEMO_HOME) --port $(UI_PORT)

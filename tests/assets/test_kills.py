@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize(
     "stage",
     [
-        "refresh_entities 01",
+        pytest.param("refresh_entities 01", marks=pytest.mark.long),
         pytest.param("refresh_summaries es|00", marks=pytest.mark.long),
         pytest.param("build_datasets 2026-12", marks=pytest.mark.long),
     ],

@@ -22,7 +22,7 @@ from mlm_assets.settings import load_settings
 from mlm_assets.tables import TRAINED_VARIANTS
 from tests.commands import done, mlm
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]  # six models are trained first
 
 RELEASE = "2026-12"
 WORLD = ("--generate", "360", "--seed", "2", "--release", RELEASE, "--shards", "1", "--t-min", "3", "--t-max", "30")

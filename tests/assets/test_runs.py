@@ -89,6 +89,7 @@ def test_a_second_run_asks_nothing_and_changes_nothing(finished: Home) -> None:
     assert tree(finished.path / "datasets") == before
 
 
+@pytest.mark.long
 def test_replay_makes_everything_again_without_one_request(finished: Home, tmp_path: Path) -> None:
     home = tmp_path / "home"
     done("run", "--home", home, "--endpoint", finished.base, "--release", RELEASE, "--shards", "2", *BOUNDS)
@@ -124,6 +125,7 @@ def test_a_misbehaving_wikimedia_gives_the_same_datasets(finished: Home, tmp_pat
     assert summary(home)["counts"] == finished.summary["counts"]
 
 
+@pytest.mark.long
 def test_an_older_home_follows_a_changed_bound_without_a_request(finished: Home, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(finished.path, home)

@@ -48,7 +48,7 @@ def running_mediawiki(folder: Path, pages: Mapping[str, str]) -> Iterator[str]:
         yield url
     finally:
         os.killpg(server.pid, 15)  # the server and its workers, a session of their own
-        server.wait(10)
+        server.wait(60)  # a worker ends what it is at first
 
 
 def _install(folder: Path, port: int) -> None:

@@ -26,7 +26,7 @@ from mlm_assets.tables import BENCHMARKS, MODELS, TABLES, VARIANTS
 from tests.assets.conftest import tree
 from tests.commands import done, start_mlm
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]  # homes are made and models trained behind a real UI
 
 BEFORE, RELEASE = "2026-12", "2027-01"
 # The smallest of a few worlds in which both variants have several cells and settlements in all three splits.
@@ -232,7 +232,6 @@ def test_a_shard_is_materialised_from_the_api(ui: Ui) -> None:
     assert Lake(ui.home).require("facts", "01") == before
 
 
-@pytest.mark.long
 def test_exactly_the_release_that_was_refreshed_follows_by_automation(ui: Ui, followed: Path) -> None:
     for asset in ("refresh", *FOLLOWING):
         assert ui.materialised(asset) == [BEFORE, RELEASE], asset

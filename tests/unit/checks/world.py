@@ -126,12 +126,22 @@ def build(lake: Lake) -> World:
     world.add("approvals", [approval])
     world.add("attribution", _attribution(world))
     world.add("release_files", _release_files())
+    world.add("release_diff", _release_diff())
     _add_features(world)
     for variant in TRAINED_VARIANTS:
         for task in ("ir", "le", "mtl"):
             world.add(f"{variant}/{task}_model", _epochs())
         world.add(f"{variant}/benchmark", _scores())
     return world
+
+
+def _release_diff() -> Rows:
+    """Return a figure of a variant that has one in the release before, and one of the release that has not."""
+    figure = {"section": "counts", "variant": "mlm", "item": "entities", "before": 4.0, "after": 5.0}
+    return [
+        {**figure, "base": "2026-11"},
+        {**figure, "section": "licences", "variant": "", "item": "withheld", "before": None, "base": "2026-11"},
+    ]
 
 
 def _release_files() -> Rows:

@@ -315,6 +315,7 @@ def test_metadata_of_files(tmp_path: Path) -> None:
         "https://creativecommons.org/licenses/by-sa/4.0",
         "Änne & Söhne",
         None,
+        None,
         "2020-01-02T03:04:05Z",
         key,
     )
