@@ -20,6 +20,16 @@ _PLACE = {"repositoryName": "__repository__", "repositoryLocationName": "mlm_ass
 _TICKS = "ticks(limit: 50) { timestamp status skipReason runIds }"
 
 
+def ask_ui(url: str, query: str, **variables: Any) -> Any:
+    """Send a GraphQL query to a Dagster UI and return its data."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        said = json.load(answer)
+    assert "errors" not in said, said["errors"]
+    return said["data"]
+
+
 @dataclass
 class Daemon:
     """A running `mlm ui`."""
@@ -30,12 +40,7 @@ class Daemon:
 
     def ask(self, query: str, **variables: Any) -> Any:
         """Send a GraphQL query and return its data."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            said = json.load(answer)
-        assert "errors" not in said, said["errors"]
-        return said["data"]
+        return ask_ui(self.url, query, **variables)
 
     def start_schedule(self, name: str) -> None:
         """Start a schedule, as the switch in the UI does."""

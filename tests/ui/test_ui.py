@@ -1,6 +1,5 @@
 """The Dagster path itself: `mlm ui`, its API, its automation, and its pages in a real browser."""
 
-import json
 import os
 import re
 import shutil
@@ -25,6 +24,7 @@ from mlm_assets.resources.lake import Lake
 from mlm_assets.tables import BENCHMARKS, MODELS, TABLES, VARIANTS
 from tests.assets.conftest import tree
 from tests.commands import done, start_mlm
+from tests.daemon import ask_ui
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]  # homes are made and models trained behind a real UI
 
@@ -69,12 +69,7 @@ class Ui:
 
     def ask(self, query: str, **variables: Any) -> Any:
         """Send a GraphQL query and return its data."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            said = json.load(answer)
-        assert "errors" not in said, said["errors"]
-        return said["data"]
+        return ask_ui(self.url, query, **variables)
 
     def launch(self, job: str, partition: str, config: dict[str, Any] | None = None) -> str:
         """Launch a job for one partition, as the UI does, wait until it has ended, and return its status."""
