@@ -87,14 +87,14 @@ class Daemon:
         return len(self.ask(query, k={"path": asset.split("/")})["assetOrError"].get("assetMaterializations", ()))
 
 
-def wait(look: Callable[[], Any], seconds: float) -> Any:
-    """Return what `look` returns as soon as that is something."""
+def wait(look: Callable[[], Any], seconds: float, every: float = 1) -> Any:
+    """Return what `look` returns as soon as that is something; it looks every `every` seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = look()
         if found:
             return found
-        time.sleep(1)
+        time.sleep(every)
     raise AssertionError(f"not within {seconds} s")
 
 

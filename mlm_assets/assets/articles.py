@@ -66,7 +66,7 @@ def gather_articles(
     fresh = {record.pop("_title"): record for record in lead_texts(client, lang, wanted, settings.titles_batch)}
     progress(len(asked))
     taken = {title: {name: known[title][name] for name in _FIELDS} for title in same}
-    recheck = _compare(again, fresh, taken)
+    recheck = _compare(lang, again, fresh, taken)
     # A page that was edited while it was looked at is newer than what was taken over.
     newer = {title: fresh[title] for title in recheck.moved_on if fresh[title]["status"] not in _ASKED_AGAIN}
     # So is one whose text came from a template that changed: of those that were looked at, today's text is taken.
@@ -118,7 +118,7 @@ def _is_same(state: PageState, record: Record) -> bool:
     return now == (status, record["title"], record["revision"], record["is_redirect"])
 
 
-def _compare(again: Sequence[str], fresh: Mapping[str, Record], taken: Mapping[str, Record]) -> Recheck:
+def _compare(lang: str, again: Sequence[str], fresh: Mapping[str, Record], taken: Mapping[str, Record]) -> Recheck:
     """Compare texts as they were asked again and as they were taken over.
 
     A page that was edited meanwhile, or that the service does not answer for, shows nothing.
@@ -133,7 +133,7 @@ def _compare(again: Sequence[str], fresh: Mapping[str, Record], taken: Mapping[s
         for title in again
         if title not in moved_on and any(fresh[title].get(name) != taken[title][name] for name in _COMPARED)
     ]
-    return Recheck(len(again), moved_on, differing)
+    return Recheck(len(again), moved_on, differing, {("lang", lang): len(differing)})
 
 
 def _summary(lang: str, answer: Any) -> Record:

@@ -6,14 +6,16 @@ labels and codes that facts carry of other items are brought up to date. What th
 docs/refresh.md explains it.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import dagster as dg
 
 from mlm_assets.assets.stage import FetchConfig, Rule, Stage, described
 from mlm_assets.assets.taxonomy import WIKIDATA_POOL
+from mlm_assets.checks.drift_words import group_in_words
 from mlm_assets.partitions import SHARDS
 from mlm_assets.resources import quarantine
 from mlm_assets.resources.lake import Accepted, Lake, arrow_schema
@@ -39,6 +41,8 @@ class Recheck:
     moved_on: Sequence[str]
     """Edited after they were listed, so that nothing can be said of them."""
     differing: Sequence[str]
+    groups: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How many of those that differ do so in a group: a property, or one in a language (dimension and value)."""
 
     def rule(self, name: str, what: str, n_tolerated: int = 0) -> Rule:
         """Return the rule that none of them differs; `what` they are, in the plural.
@@ -54,7 +58,17 @@ class Recheck:
                 f"({named}{more}), though their revisions are the same. Ask for everything: mlm run --full"
             )
         figures = {"rechecked": self.n_asked, "moved_on": len(self.moved_on), "differing": n, "items": named}
-        return Rule(name, not n, sentence, figures, is_blocking=not n or n > n_tolerated)
+        cause, blamed = self._cause()
+        return Rule(name, not n, sentence, figures | blamed, is_blocking=not n or n > n_tolerated, cause=cause)
+
+    def _cause(self) -> tuple[str | None, dict[str, Any]]:
+        """Return the group that at least half of the differences are in, in words and as figures; or nothing."""
+        (dimension, value), n = max(self.groups.items(), key=lambda one: one[1], default=(("", ""), 0))
+        if not n or 2 * n < len(self.differing):
+            return None, {}
+        share = n / len(self.differing)
+        words = f"{group_in_words(dimension, value)} explains {100 * share:.0f} % of the differences"
+        return words, {"cause_dimension": dimension, "cause_value": value, "cause_share": round(share, 4)}
 
 
 @dg.asset(
@@ -196,7 +210,10 @@ def compare(qids: Sequence[str], fresh: Sequence[Row], carried: Sequence[Row], l
     said = {row["qid"]: row["value"] for row in fresh if row["property"] == "version"}
     moved_on = [qid for qid in qids if said.get(qid) != _as_text(revisions[qid])]
     differing = [qid for qid in qids if qid not in set(moved_on) and new.get(qid) != old.get(qid)]
-    return Recheck(len(qids), moved_on, differing)
+    groups: Counter[tuple[str, str]] = Counter()
+    for qid in differing:
+        groups.update(_groups(old.get(qid, set()) ^ new.get(qid, set())))
+    return Recheck(len(qids), moved_on, differing, groups)
 
 
 def _asked_together(
@@ -223,6 +240,12 @@ def _by_item(rows: Sequence[Row]) -> dict[str, set[tuple[Any, ...]]]:
     for row in rows:
         found.setdefault(row["qid"], set()).add(tuple(row[name] for name in _COMPARED))
     return found
+
+
+def _groups(rows: set[tuple[Any, ...]]) -> set[tuple[str, str]]:
+    """Return what rows of one item are of: each property, in its language where it has one."""
+    said = [dict(zip(_COMPARED, row, strict=True)) for row in rows]
+    return {("property", f"{row['property']} in {row['lang']}" if row["lang"] else row["property"]) for row in said}
 
 
 def _notes(asked: Mapping[str, tuple[str, int | None]]) -> Iterator[Row]:

@@ -57,19 +57,20 @@ PARAMETERS = ("base_class", "hops", "t_min", "t_max", "quota_total")
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that the asset itself judges: whether it holds, and the sentence and figures to show."""
+    """A rule that the asset itself judges: whether it holds, the sentence and figures to show, and what explains it."""
 
     name: str
     holds: bool
     sentence: str
     figures: Mapping[str, Any] = field(default_factory=dict)
     is_blocking: bool = True
+    cause: str | None = None
 
     def verdict(self, table: str) -> Verdict:
         """Return what it says of `table`."""
         return Verdict(
             table, self.name, self.holds, self.sentence, "ERROR" if self.is_blocking else "WARN", self.is_blocking,
-            self.figures,
+            self.figures, cause=self.cause,
         )  # fmt: skip
 
 

@@ -148,7 +148,7 @@ class Walk:
                 raise _blocked(leg, blocked)
 
     def _step(self, leg: Leg, partition: str, say: Callable[[str], Any]) -> Step:
-        if self._mode != "replay" and self.is_done(leg, partition):
+        if self._mode != "replay" and self.is_done(leg, partition) and not self._is_doubted(leg):
             return Step(leg, partition, True)
         try:
             return Step(leg, partition, False, self._materialise(leg, partition, say))
@@ -169,6 +169,16 @@ class Walk:
         return all(self._is_whole(partition, name) for name in variants) and all(
             (self._settings.home / file).is_file() for table in leg.tables for file in written_files(table, partition)
         )
+
+    def _is_doubted(self, leg: Leg) -> bool:
+        """Tell whether what a leg has is asked for again: it asked for shards whose facts are not accepted.
+
+        Answers that are the same make the same versions, so that shards which are accepted stay as they are.
+        """
+        if self._mode != "refetch" or "changed_facts" not in leg.tables:
+            return False
+        pointers = [self._lake.accepted("facts", shard) for shard in partitions_of("facts")]
+        return any(one is None or one.release != self._release for one in pointers)
 
     def _is_drafted(self, release: str) -> bool:
         """Tell whether a release is drafted or published with all that there is of it by now, models too."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlm_assets.checks.drift_history import Departure
 from mlm_assets.checks.drift_measures import CONTEXT, MEASURES
-from mlm_assets.checks.drift_words import LANGUAGE_NAMES
+from mlm_assets.checks.drift_words import LANGUAGE_NAMES, group_in_words
 from mlm_assets.checks.profile import Profile, Sides, profile_of
 from mlm_assets.checks.verdicts import Check, Verdict, crashed
 from mlm_assets.tables import BENCHMARKS, DATASET_STATISTICS, MODELS, TABLES
@@ -204,20 +204,6 @@ def _limits_said(outcome: "Outcome") -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
-
-
-def group_in_words(dimension: str, value: str) -> str:
-    """Return a group as a reader knows it: languages by their English name."""
-    if dimension == "lang":
-        return f"{LANGUAGE_NAMES.get(value, value)} ({value})"
-    if dimension == "shard":
-        return f"shard {value.rpartition('-')[2]}"
-    if dimension == "reason":
-        return f"rejection for {value}"
-    if dimension == "property" and " in " in value:
-        what, _, lang = value.partition(" in ")
-        return f"{what}s in {LANGUAGE_NAMES.get(lang, lang)} ({lang})"
-    return f"{dimension} {value}"
 
 
 def _write_failing(

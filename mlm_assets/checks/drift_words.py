@@ -27,3 +27,17 @@ _WORDS: Final = {
 
 STOP_WORDS: Final = {lang: tuple(dict.fromkeys(words.split())) for lang, words in _WORDS.items()}
 """Common words per target language."""
+
+
+def group_in_words(dimension: str, value: str) -> str:
+    """Return a group as a reader knows it: languages by their English name."""
+    if dimension == "lang":
+        return f"{LANGUAGE_NAMES.get(value, value)} ({value})"
+    if dimension == "shard":
+        return f"shard {value.rpartition('-')[2]}"
+    if dimension == "reason":
+        return f"rejection for {value}"
+    if dimension == "property" and " in " in value:
+        what, _, lang = value.partition(" in ")
+        return f"{what}s in {LANGUAGE_NAMES.get(lang, lang)} ({lang})"
+    return f"{dimension} {value}"

@@ -15,6 +15,7 @@ from tests.commands import done, mlm, summary
 WORLD = ("--generate", "150", "--seed", "1", "--t-min", "2", "--t-max", "10", "--quota-total", "30")
 NEXT, AFTER = "2027-01", "2027-02"
 DROP = ("--release", NEXT, "--month", "1", "--tamper", "articles_vanish_some")
+BACK = ("--release", AFTER, "--month", "2", "--tamper", "undone:articles_vanish_some")
 
 
 class Webhook:
@@ -95,7 +96,7 @@ def test_a_drop_is_blocked_told_once_approved_and_well_again(tmp_path: Path, web
     assert "approved by ann" in messages[0]["message"]
 
     # The articles come back: no rise of a third is made of it, for readers had seen as many before the approval.
-    done("run", "--home", home, *WORLD, "--release", AFTER, "--month", "2", **told)
+    done("run", "--home", home, *WORLD, *BACK, **told)
     assert all(one["passed"] or not one["blocking"] for one in summary(home)["checks"] if one["check"] == "accepted")
     assert [one["type"] for one in webhook.take()] == ["info"]
 

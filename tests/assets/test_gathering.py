@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from mlm_assets.assets.articles import gather_articles, lead_texts
-from mlm_assets.assets.changes import Recheck
+from mlm_assets.assets.changes import Recheck, compare
 from mlm_assets.assets.gathering import gather_images
 from mlm_assets.errors import ServiceUnavailable
 from mlm_assets.local_wikimedia.process import running_server
@@ -162,3 +163,30 @@ def test_few_texts_that_changed_without_a_revision_warn_and_more_block() -> None
         rule = Recheck(20, [], [f"Page {number}" for number in range(n)]).rule("rule", "articles", 2)
         assert (rule.holds, rule.is_blocking) == (holds, blocks), n
     assert Recheck(20, [], ["Q1"]).rule("rule", "items").is_blocking
+
+
+def fact(qid: str, name: str, lang: str | None, value: str) -> dict[str, Any]:
+    row = dict.fromkeys(("statement", "label", "country_code", "lat_deg", "lon_deg", "globe_qid"))
+    return {**row, "qid": qid, "property": name, "lang": lang, "value": value}
+
+
+def test_what_differs_most_is_named_as_the_cause() -> None:
+    listed = pa.table({"qid": ["Q1", "Q2", "Q3"], "revision": pa.array([7, 7, 7], pa.int64())})
+    had = [
+        row
+        for qid in ("Q1", "Q2", "Q3")
+        for row in (fact(qid, "version", None, "7"), fact(qid, "sitelink", "fr", "Ici"), fact(qid, "P1082", None, "5"))
+    ]
+    gone = [row for row in had if row["property"] != "sitelink" or row["qid"] == "Q3"]
+    found = compare(["Q1", "Q2", "Q3"], gone, had, listed)
+    rule = found.rule("rule", "items")
+    assert list(found.differing) == ["Q1", "Q2"]
+    assert rule.cause == "sitelinks in French (fr) explains 100 % of the differences"
+    assert rule.verdict("changed_facts").cause == rule.cause
+    assert rule.figures["cause_value"] == "sitelink in fr"
+
+    # Where everybody differs in something else, nobody is to blame.
+    mixed = [fact("Q1", "version", None, "7"), fact("Q2", "version", None, "7"), fact("Q3", "version", None, "7")]
+    some = [*mixed, fact("Q1", "P18", None, "a"), fact("Q2", "P17", None, "b"), fact("Q3", "P31", None, "c")]
+    assert compare(["Q1", "Q2", "Q3"], mixed, some, listed).rule("rule", "items").cause is None
+    assert compare(["Q1"], mixed[:1], mixed[:1], listed).rule("rule", "items").cause is None

@@ -17,7 +17,7 @@ from mlm_assets.local_wikimedia.tampering.on_files import FILES
 from mlm_assets.local_wikimedia.tampering.on_items import ITEMS
 from mlm_assets.local_wikimedia.tampering.on_pages import PAGES
 from mlm_assets.local_wikimedia.tampering.on_values import VALUES
-from mlm_assets.local_wikimedia.tampering.world import TamperedWorld
+from mlm_assets.local_wikimedia.tampering.world import UNDONE, TamperedWorld
 
 __all__ = ["KINDS", "Tampering", "check_kinds", "parse_kinds", "tampered"]
 
@@ -37,15 +37,18 @@ def parse_kinds(text: str | None) -> list[str]:
 
 
 def check_kinds(names: Iterable[str]) -> list[str]:
-    """Return the names, each once, if every one is a kind.
+    """Return the names, each once, if every one is a kind, or `undone:` and a kind that edits.
 
     Raises:
         Refused: one of them is none.
     """
     wanted = list(dict.fromkeys(names))
     for name in wanted:
-        if name not in KINDS:
+        kind = KINDS.get(name.removeprefix(UNDONE))
+        if kind is None:
             raise Refused(f"There is no tampering {name!r}. The kinds are: {', '.join(KINDS)}.")
+        if name.startswith(UNDONE) and not kind.is_edit:
+            raise Refused(f"{kind.name} edits nothing, so that nobody can undo it. Leave it out, and it is gone.")
     return wanted
 
 
@@ -55,5 +58,7 @@ def tampered(world: World, names: Iterable[str]) -> World:
     Raises:
         Refused: a name is no kind, or a kind finds nothing in this world that it could spoil.
     """
-    kinds = [KINDS[name] for name in check_kinds(names)]
-    return TamperedWorld(world, kinds) if kinds else world
+    wanted = check_kinds(names)
+    undone = [KINDS[name.removeprefix(UNDONE)] for name in wanted if name.startswith(UNDONE)]
+    kinds = [KINDS[name] for name in wanted if not name.startswith(UNDONE)]
+    return TamperedWorld(world, kinds, undone) if wanted else world

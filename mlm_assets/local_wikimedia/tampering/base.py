@@ -61,6 +61,11 @@ class Tampering:
     months_late: int = 0
     months_late_graph: int = 0
 
+    @property
+    def is_edit(self) -> bool:
+        """Whether somebody edited what the services hold, so that all of it has a new revision."""
+        return self.where == "world"
+
 
 def hits(share: float, *name: object) -> bool:
     """Tell whether something is among the `share` that is hit; depends on its name alone."""

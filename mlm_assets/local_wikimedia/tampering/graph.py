@@ -20,6 +20,7 @@ _WD: Final = "http://www.wikidata.org/entity/"
 _LINE: Final = re.compile(r"^(\S+)\s+(\S+)\s+(.*\S)\s*\.\s*$")
 _POINT: Final = re.compile(r"Point\(([-0-9.eE+]+) ([-0-9.eE+]+)\)")
 _ARTICLE: Final = re.compile(r"^<https://([a-z]+)\.wikipedia\.org/wiki/(.+)>$")
+_STATEMENT_OF: Final = re.compile(r"^<http://www\.wikidata\.org/entity/statement/(Q\d+)-")
 _LINES_PER_CHUNK: Final = 20_000
 _VALUE: Final = "<http://www.wikidata.org/prop/statement/value/P625>"
 _SHOWN: Final = "<http://www.wikidata.org/prop/statement/P625>"
@@ -63,6 +64,12 @@ def article_in(term: Term) -> tuple[str, str] | None:
     """Return language and title of the article that a term names, if it does."""
     found = _ARTICLE.match(term)
     return (found[1], unquote(found[2]).replace("_", " ")) if found else None
+
+
+def item_of_statement(term: Term) -> Term | None:
+    """Return the item whose statement a term names, if it names one."""
+    found = _STATEMENT_OF.match(term)
+    return wd(found[1]) if found else None
 
 
 class Graph:

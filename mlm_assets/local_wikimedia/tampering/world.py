@@ -5,19 +5,26 @@ import mimetypes
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from mlm_assets.errors import Refused
 from mlm_assets.local_wikimedia.model import AnswerEditor, Ask, MediaFile, Page, World
 from mlm_assets.local_wikimedia.tampering.base import Picture, Tampering
-from mlm_assets.local_wikimedia.tampering.graph import Graph
+from mlm_assets.local_wikimedia.tampering.edits import edited_items, moment_of, revision_after, said_by, stamp
+from mlm_assets.local_wikimedia.tampering.graph import Graph, Term
+
+UNDONE: Final = "undone:"
+"""Before the name of a kind: what it edits was edited back."""
 
 
 class TamperedWorld(World):
-    """`base` with `kinds`, applied in their order. The graph is tampered with when the world is made."""
+    """`base` with `kinds`, applied in their order. The graph is tampered with when the world is made.
 
-    def __init__(self, base: World, kinds: Sequence[Tampering]) -> None:
-        self._kinds = kinds
+    What the kinds of `undone` would edit is as it was, under new revisions: somebody has set it right.
+    """
+
+    def __init__(self, base: World, kinds: Sequence[Tampering], undone: Sequence[Tampering] = ()) -> None:
+        self._kinds, self._undone = kinds, undone
         self.month = base.month
         months = [kind.months_late for kind in kinds if kind.months_late]
         self._said = base.describe()
@@ -34,23 +41,21 @@ class TamperedWorld(World):
         """
         months = [kind.months_late_graph for kind in self._kinds if kind.months_late_graph]
         source = _earlier(self.base, max(months)) if months else self.base
-        changing = [kind for kind in self._kinds if kind.graph is not None]
-        if not changing:
+        if not any(kind.graph for kind in (*self._kinds, *self._undone)):
             return list(source.triples()) if months else None
         graph = Graph(source.triples())
-        for kind in changing:
-            before = graph.n_changes, len(graph.pages)
-            if kind.graph is not None:
-                kind.graph(graph)
-            if (graph.n_changes, len(graph.pages)) == before:
-                raise Refused(f"The tampering {kind.name} finds nothing to spoil in this world: {kind.description}.")
+        undone = {item for kind in self._undone for item in _edit(Graph(source.triples()), kind)}
+        edited = {item for kind in self._kinds for item in _edit(graph, kind)}
+        for items, is_undone in ((undone - edited, True), (edited, False)):
+            stamp(graph, [item for item in items if item in graph.of], self.month, is_undone=is_undone)
         self._added = graph.pages
         return list(graph.chunks())
 
     def describe(self) -> dict[str, Any]:
         """Return what the base says of itself, but for its candidates, which may be others now; and the kinds."""
         said = {key: value for key, value in self._said.items() if key != "candidates"}
-        return {**said, "tampering": [kind.name for kind in self._kinds]}
+        undone = [f"{UNDONE}{kind.name}" for kind in self._undone]
+        return {**said, "tampering": [*(kind.name for kind in self._kinds), *undone]}
 
     def at(self, month: int, rate: float | None = None) -> World:
         """Return the base in another month, untampered."""
@@ -72,9 +77,21 @@ class TamperedWorld(World):
             return page
         page = self.base.page(lang, title)
         for kind in self._kinds:
-            if page is not None and kind.page is not None:
-                page = kind.page(self, page)
+            page = self._edited(kind, page)
+        if page is not None and any(self._edited(kind, page) != page for kind in self._undone):
+            page = self._stamped(page, is_undone=True)
         return page
+
+    def _edited(self, kind: Tampering, page: Page | None) -> Page | None:
+        """Return a page as a kind leaves it; a wiki that holds another text has another revision of it."""
+        if page is None or kind.page is None:
+            return page
+        found = kind.page(self, page)
+        return self._stamped(found) if kind.is_edit and found is not None and found != page else found
+
+    def _stamped(self, page: Page, *, is_undone: bool = False) -> Page:
+        revision = revision_after(page.lastrevid, self.month, is_undone=is_undone)
+        return replace(page, lastrevid=revision, touched=max(page.touched, moment_of(self.month)))
 
     def file_names(self) -> Iterator[str]:
         """Yield the names of all files, those that tampering hides included."""
@@ -166,6 +183,21 @@ class TamperedWorld(World):
     def next_file(self, name: str) -> str | None:
         """Return the next file of the same type in the order of names."""
         return self._next_files.get(name)
+
+
+def _edit(graph: Graph, kind: Tampering) -> set[Term]:
+    """Let a kind change a graph; return the items that it edits.
+
+    Raises:
+        Refused: it finds nothing to tamper with.
+    """
+    if kind.graph is None:
+        return set()
+    n_before, said = (graph.n_changes, len(graph.pages)), said_by(graph)
+    kind.graph(graph)
+    if (graph.n_changes, len(graph.pages)) == n_before:
+        raise Refused(f"The tampering {kind.name} finds nothing to spoil in this world: {kind.description}.")
+    return edited_items(said, said_by(graph)) if kind.is_edit else set()
 
 
 def _type_of(name: str) -> str:

@@ -233,6 +233,66 @@ def test_stamps() -> None:
     assert any(value > "2036" for value in pairs("modified_in_future", query).values())
 
 
+REVISIONS = "SELECT ?item ?value WHERE { ?item wdt:P31 ?c ; schema:version ?value }"
+MOMENTS = "SELECT ?item ?value WHERE { ?item wdt:P31 ?c ; schema:dateModified ?value }"
+PLACED = "SELECT ?item ?value WHERE { ?item wdt:P31 ?c ; p:P625/ps:P625 ?value }"
+PEOPLED = "SELECT ?item ?value WHERE { ?item wdt:P31 ?c ; wdt:P1082 ?value }"
+FRENCH = "SELECT ?item ?value WHERE { ?value schema:about ?item ; schema:isPartOf <https://fr.wikipedia.org/> }"
+
+
+def values(world: World, *queries: str) -> list[dict[str, set[str]]]:
+    """Return, for each query, the values of each item."""
+    loaded, found = SparqlEngine(world), []
+    for query in queries:
+        by_item: dict[str, set[str]] = {}
+        for row in json.loads(loaded.answer(PREFIXES + query, JSON)[0])["results"]["bindings"]:
+            by_item.setdefault(row["item"]["value"], set()).add(row["value"]["value"])
+        found.append(by_item)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "query"),
+    [("coordinates_zeroed", PLACED), ("populations_in_thousands", PEOPLED), ("articles_vanish_some", FRENCH)],
+)
+def test_an_edit_leaves_a_new_revision_and_nothing_else_does(kind: str, query: str) -> None:
+    was, before = values(sound(), REVISIONS, query)
+    now, after, moments = values(spoilt(kind), REVISIONS, query, MOMENTS)
+    changed = {item for item in was if now[item] != was[item]}
+    assert changed == {item for item in before.keys() & was.keys() if after.get(item) != before[item]}
+    assert all(int(max(now[item])) > int(max(was[item])) for item in changed), "no revision goes back"
+    assert all(max(moments[item]) >= "2028-02-15" for item in changed)
+
+
+def test_what_is_undone_is_as_it_was_under_newer_revisions() -> None:
+    later, kind = sound().at(MONTH + 1), "articles_vanish_some"
+    [was] = values(sound(), REVISIONS)
+    [tampered_with] = values(spoilt(kind), REVISIONS)
+    plain, revisions = values(later, FRENCH)[0], values(tampered(later, [f"undone:{kind}"]), FRENCH, REVISIONS)
+    assert revisions[0] == plain
+    edited = {item for item in was if tampered_with[item] != was[item]} & revisions[1].keys()
+    assert edited
+    assert all(int(max(revisions[1][item])) > int(max(tampered_with[item])) for item in edited)
+
+
+def test_texts_that_a_wiki_holds_are_revisions_and_wrong_answers_are_not() -> None:
+    for kind, is_edit in (("extracts_of_disambiguations", True), ("extracts_empty", False)):
+        for key in sound().page_titles():
+            before, after = sound().page(*key), spoilt(kind).page(*key)
+            assert before is not None and after is not None
+            changed = before.extract != after.extract
+            assert (after.lastrevid > before.lastrevid) == (changed and is_edit)
+            assert after.touched >= (max(before.touched, "2028-02-15") if changed and is_edit else before.touched)
+
+
+def test_only_edits_are_undone() -> None:
+    with pytest.raises(Refused, match="extracts_empty edits nothing"):
+        tampered(sound(), ["undone:extracts_empty"])
+    with pytest.raises(Refused, match="no tampering 'undone:nonsense'"):
+        parse_kinds("undone:nonsense")
+    assert tampered(sound(), ["undone:images_dropped"]).describe()["tampering"] == ["undone:images_dropped"]
+
+
 def test_images() -> None:
     pattern = "?item wdt:P18 ?value"
     assert 0.27 < 1 - count("images_dropped", pattern) / count("", pattern) < 0.43
