@@ -1,7 +1,7 @@
 """The 36 releases of the support window, one after the other, on a small generated world that moves forward each month.
 
-Each month is what a maintainer's machine does: `mlm run --to release --without-models` and `mlm publish`, as processes
-of their own against one local Wikimedia. Held on the way: no settlement ever changes sides of the split, months take no
+Each month is what a maintainer's machine does: `mlm run --to release --without-models`, `mlm publish` and `mlm prune`
+(the job `housekeeping`), as processes of their own against one local Wikimedia. Held on the way: no settlement ever changes sides of the split, months take no
 longer as the lake grows, and the disk grows by what is new. A check that blocks a month is approved, and counted.
 
 python -m benchmarks.refresh_replay [--months 36] [--candidates 150] [--shards 1] [--folder DIR]
@@ -140,6 +140,7 @@ def _month(home: Path, base: str, release: str, n_shards: int) -> dict[str, Any]
     if not (home / "releases" / release / "v1").is_dir():
         _mlm("publish", release, "--home", home, "--by", "the replay")
     published = time.perf_counter()
+    _mlm("prune", "--home", home)
     summary = json.loads((home / "run_summary.json").read_text("utf-8"))
     manifest = json.loads((home / "releases" / release / "v1" / "manifest.json").read_text("utf-8"))
     return {

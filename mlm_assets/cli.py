@@ -293,20 +293,12 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
     home: Home = None,
 ) -> None:
-    """Remove versions of tables that nobody reads and nothing refers to: rejected and replaced ones, after a while."""
+    """Remove what nobody needs: versions that nothing refers to, and of months that lie back logs and datasets."""
     settings = _settings_of(home)
-    from mlm_assets.automation.instance import require_home
-    from mlm_assets.resources import pruning
-    from mlm_assets.resources.lake import open_lake
+    from mlm_assets.commands.prune import prune_home
 
-    require_home(settings)
-    lake = open_lake(settings)
-    look = pruning.leftovers if dry_run else pruning.prune
-    gone = list(look(lake, older_than_days, settings.home))
-    for one in gone:
-        out.print(one.path)
-    done = "would go" if dry_run else "removed"
-    out.print(f"{len(gone)} versions {done}, {sum(one.size_bytes for one in gone) / 1e6:,.1f} MB")
+    for line in prune_home(settings, older_than_days, dry_run=dry_run):
+        out.print(line)
 
 
 @app.command("data-docs")

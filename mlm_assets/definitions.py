@@ -21,6 +21,7 @@ from mlm_assets.assets import (
 from mlm_assets.assets.rechecks import rechecks
 from mlm_assets.assets.support import SUPPORT_WINDOW
 from mlm_assets.automation.approval import approve_version
+from mlm_assets.automation.housekeeping import HOUSEKEEPING, housekeeping
 from mlm_assets.automation.jobs import JOBS
 from mlm_assets.automation.publishing import publish_release
 from mlm_assets.automation.refreshing import monthly_refresh
@@ -47,8 +48,8 @@ defs = dg.Definitions(
         SUPPORT_WINDOW,
     ],
     asset_checks=rechecks,
-    jobs=[*JOBS, approve_version, publish_release, monthly_refresh, take_down],
-    schedules=[MONTHLY_REFRESH],
+    jobs=[*JOBS, approve_version, publish_release, monthly_refresh, take_down, housekeeping],
+    schedules=[MONTHLY_REFRESH, HOUSEKEEPING],
     sensors=[
         # Dagster's own automation sensor is stopped until somebody starts it by hand; ours runs from the start.
         dg.AutomationConditionSensorDefinition(

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     recheck_share: float = Field(
         0.02, ge=0, le=1, description="Share of what a refresh took over unasked that is asked again as a sample."
     )
+    keep_months: int = Field(
+        6, ge=1, description="Releases whose logs of runs, and folders of published datasets, stay; older ones go."
+    )
     allowed_licences: str = Field(
         "CC0-1.0,CC-PDM-1.0,PD,CC-BY-[0-9]*,CC-BY-SA-[0-9]*,GFDL-*,LAL-1.3,OGL-*,Attribution,"
         "Copyrighted-Free-Use,No-Restrictions",

@@ -65,7 +65,8 @@ class QuickSqliteEventLog(SqliteEventLogStorage):
         # One thread at a time uses it (the lock above), but not always the same.
         arguments = {"timeout": _BUSY_S, "check_same_thread": False}
         engine = create_engine(self.conn_string_for_shard(shard), poolclass=NullPool, connect_args=arguments)
-        if shard not in self._initialized_dbs:
+        # The log of a run may have been removed since (`housekeeping`): whoever looks finds an empty one.
+        if shard not in self._initialized_dbs or not Path(self.path_for_shard(shard)).exists():
             self._make(shard, engine)
             self._initialized_dbs.add(shard)
         connection = engine.connect()
