@@ -1,8 +1,9 @@
 """The 36 releases of the support window, one after the other, on a small generated world that moves forward each month.
 
 Each month is what a maintainer's machine does: `mlm run --to release --without-models`, `mlm publish` and `mlm prune`
-(the job `housekeeping`), as processes of their own against one local Wikimedia. Held on the way: no settlement ever changes sides of the split, months take no
-longer as the lake grows, and the disk grows by what is new. A check that blocks a month is approved, and counted.
+(the job `housekeeping`), as processes of their own against one local Wikimedia. Held on the way: no settlement ever
+changes sides of the split, months take no longer as the lake grows, and the disk grows by what is new. A check that
+blocks a month is approved, and counted.
 
 python -m benchmarks.refresh_replay [--months 36] [--candidates 150] [--shards 1] [--folder DIR]
 

@@ -785,7 +785,12 @@ IMAGES: Final = Table(
         Column("licence", "VARCHAR", "Short name of the licence", nullable=True),
         Column("licence_url", "VARCHAR", "Address of the licence", nullable=True),
         Column("author", "VARCHAR", "Author, as plain text", nullable=True),
-        Column("credit", "VARCHAR", "Credit line, as plain text", nullable=True),
+        Column(
+            "credit",
+            "VARCHAR",
+            "Credit line as its author prescribes it, else where the file came from; plain text",
+            nullable=True,
+        ),
         Column("deletion_reason", "VARCHAR", "Why Commons is about to delete the file, where it is", nullable=True),
         _answer_key(),
     ),
@@ -1590,7 +1595,13 @@ ATTRIBUTION: Final = Table(
         Column("licence", "VARCHAR", "Short name of the licence, as the service gives it", nullable=True),
         Column("licence_url", "VARCHAR", "Address of the licence", nullable=True),
         Column("author", "VARCHAR", "Author, as plain text", nullable=True, sources=("images.author",)),
-        Column("credit", "VARCHAR", "Credit line, as plain text", nullable=True, sources=("images.credit",)),
+        Column(
+            "credit",
+            "VARCHAR",
+            "Credit line as its author prescribes it, else where the file came from; plain text",
+            nullable=True,
+            sources=("images.credit",),
+        ),
         Column(
             "face_fraction",
             "DOUBLE",

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _SAME_BODY: Final = 4
 """The same unreadable bytes so many times are the file as the service has it; asking on would only cost it."""
 
-_EXTMETADATA: Final = ("LicenseShortName", "LicenseUrl", "Artist", "Credit", "DeletionReason")
+_EXTMETADATA: Final = ("LicenseShortName", "LicenseUrl", "Artist", "Attribution", "Credit", "DeletionReason")
 _PARAMS: Final = {
     "prop": "imageinfo",
     "iiprop": "url|size|mime|mediatype|sha1|extmetadata|timestamp",
@@ -198,7 +198,7 @@ def _metadata(requested: str, sent: str, pages: Pages) -> FileMetadata:
         size_bytes=_number(info, "size"), thumb_url=_text(info, "thumburl"),
         thumb_width_px=_number(info, "thumbwidth"), thumb_height_px=_number(info, "thumbheight"),
         licence=_said(said, "LicenseShortName"), licence_url=_said(said, "LicenseUrl"),
-        author=_said(said, "Artist"), credit=_said(said, "Credit"),
+        author=_said(said, "Artist"), credit=_said(said, "Attribution") or _said(said, "Credit"),
         deletion_reason=_said(said, "DeletionReason"),
         timestamp=_text(info, "timestamp"), answer_key=pages.key,
     )  # fmt: skip

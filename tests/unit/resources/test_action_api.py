@@ -291,7 +291,7 @@ def test_metadata_of_files(tmp_path: Path) -> None:
         "prop": "imageinfo",
         "iiprop": "url|size|mime|mediatype|sha1|extmetadata|timestamp",
         "iiurlwidth": "330",
-        "iiextmetadatafilter": "LicenseShortName|LicenseUrl|Artist|Credit|DeletionReason",
+        "iiextmetadatafilter": "LicenseShortName|LicenseUrl|Artist|Attribution|Credit|DeletionReason",
         "redirects": "1",
         "maxlag": "5",
         "format": "json",
@@ -323,6 +323,22 @@ def test_metadata_of_files(tmp_path: Path) -> None:
     assert found["Nothing.png"] == FileMetadata("Nothing.png", "Nothing.png", "missing", answer_key=key)
     assert found["Page only.png"].status == "missing"
     assert found["<x>.png"].status == found["a|b.png"].status == "invalid"
+
+
+def test_the_credit_is_what_the_author_prescribes_else_the_source(tmp_path: Path) -> None:
+    pages = []
+    for name, said in (
+        ("Own.jpg", {"Credit": "<span>Own work</span>"}),
+        ("Asked.jpg", {"Credit": "Own work", "Attribution": "© Änne <b>Söhne</b>, via a fair"}),
+        ("Blank.jpg", {"Credit": "An album", "Attribution": " "}),
+    ):
+        page = file_page(f"File:{name}")
+        page["imageinfo"][0]["extmetadata"] = {key: {"value": value} for key, value in said.items()}
+        pages.append(page)
+    with serving(json_reply({"query": {"pages": pages}})) as server:
+        _, commons, _ = clients(server, tmp_path)
+        found = {one.requested_name: one.credit for one in commons.file_metadata(["Own.jpg", "Asked.jpg", "Blank.jpg"])}
+    assert found == {"Own.jpg": "Own work", "Asked.jpg": "© Änne Söhne, via a fair", "Blank.jpg": "An album"}
 
 
 def test_files_go_in_fifties_and_their_history_is_not_followed(tmp_path: Path) -> None:
