@@ -142,7 +142,7 @@ class Releases:
         """
         if not self.draft.is_dir():
             newest = self.newest()
-            there = f" Published is {newest.name}, and nothing has changed since." if newest else ""
+            there = f" Published is {newest.name}; a draft is made once something has changed since." if newest else ""
             raise Refused(
                 f"There is no draft of {self.release}.{there} Make one with `mlm run --release {self.release} "
                 "--to release`, or materialise release_files."

@@ -42,6 +42,11 @@ def _text(row: Row) -> Row:
     return {**row, "summaries": [first, *row["summaries"][1:]], "revision": 9000}
 
 
+def _redrawn(row: Row) -> Row:
+    """Have another picture, of somebody else, under the name of the first."""
+    return _image(0, file_sha1="0" * 40, path=f"images/00/{'0' * 40}-1.jpg", author="Neue Hand")(row)
+
+
 def _shrunk(row: Row) -> Row:
     """Lose the second picture; the file of the third has another name now, with the same bytes."""
     first, _, third = row["images"]
@@ -62,9 +67,7 @@ _EDITS: dict[str, Callable[[Row], Row | None]] = {
     qid(4): lambda row: {**row, "class_qids": ["Q486972"], "class_labels": ["human settlement"]},
     qid(5): lambda row: {**row, "country_code": "FR"},
     qid(6): _text,
-    qid(7): lambda row: {
-        **_image(0, file_sha1="0" * 40, path=f"images/00/{'0' * 40}-1.jpg")(row), "summaries": row["summaries"][:1]
-    },
+    qid(7): lambda row: {**_redrawn(row), "summaries": row["summaries"][:1]},
     qid(8): _shrunk,
     qid(10): _more_french,
     qid(11): lambda row: {**row, "population": 5},

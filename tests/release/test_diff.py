@@ -320,6 +320,9 @@ def test_pictures_of_the_page(page: str) -> None:
     assert not is_shown(old[f"{qid(9)}_0.jpg"]), "withheld"
     assert not is_shown(old[f"{qid(8)}_1.jpg"]), "gone: named, not shown"
     assert "Jemand &amp; Söhne 16" in page
+    own = ', Own work, <a href="https://creativecommons.org/licenses/by-sa/4.0/">'
+    assert f"before: Jemand &amp; Söhne 7{own}" in page, "who made the old picture is credited for it"
+    assert f"; now: Neue Hand{own}" in page
     assert 'Jemand &amp; Söhne 16, Own work, <a href="https://creativecommons.org/licenses/by-sa/4.0/">' in page
 
 

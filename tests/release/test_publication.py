@@ -102,7 +102,7 @@ def test_without_a_draft_there_is_nothing_to_publish(home: Home) -> None:
         home.publish()
     home.draft(1)
     home.publish()
-    with pytest.raises(Refused, match=r"There is no draft of 2026-12\. Published is v1, and nothing has changed since"):
+    with pytest.raises(Refused, match=r"There is no draft of 2026-12\. Published is v1; a draft is made once"):
         home.publish()
 
 
@@ -183,7 +183,7 @@ def test_killed_anywhere_the_same_command_ends_in_the_same_bytes(
             home.publish(reason)
         except Refused as error:
             # Everything was done but for the last word: there is nothing left to publish.
-            assert "nothing has changed since" in str(error)
+            assert "once something has changed since" in str(error)
         assert _without_temporary(tree(home.path)) == wanted, point
     assert n_killed > 20
     assert tree(home.path) == wanted

@@ -261,13 +261,21 @@ def _picture(row: Mapping[str, Any], sides: Sequence[tuple[str, bytes | None]]) 
         alternative = f"{row['label']}, {side}".removesuffix(", ")
         shown = jpeg(data, alternative) if data is not None else '<p class="none">not kept any more</p>'
         found.append(f"<div>{shown}{f'<small>{side}</small>' if side else ''}</div>")
-    credits_ = [text(one) for one in (row["author"] or "author unknown", row["credit"]) if one]
-    deed = row["licence_url"] if (row["licence_url"] or "").startswith(("https://", "http://")) else None
+    said = _credit(row)
+    if len(sides) > 1 and row["licence_before"] is not None and (past := _credit(row, "_before")) != said:
+        said = f"before: {past}; now: {said}"
     return (
         f'<figure><div class="sides">{"".join(found)}</div><figcaption>{link(addresses.item(row["qid"]), row["label"])}'
-        f"<br>{link(addresses.file(row['file']), row['file'])}, {', '.join(credits_)}, {link(deed, row['licence'])}"
-        "</figcaption></figure>"
+        f"<br>{link(addresses.file(row['file']), row['file'])}, {said}</figcaption></figure>"
     )
+
+
+def _credit(row: Mapping[str, Any], side: str = "") -> str:
+    """Return author, credit line and licence of a picture: today's, or with "_before" those of the picture before."""
+    who = [text(one) for one in (row[f"author{side}"] or "author unknown", row[f"credit{side}"]) if one]
+    url = row[f"licence_url{side}"] or ""
+    deed = url if url.startswith(("https://", "http://")) else None
+    return f"{', '.join(who)}, {link(deed, row[f'licence{side}'])}"
 
 
 def _cells(figures: Figures, diff: Diff, drawn: Mapping[str, bytes]) -> str:

@@ -112,6 +112,8 @@ def _images(connection: Any, before: Side | None, after: Side) -> dict[str, list
             SELECT change.qid, change.file, change.path_before, change.path_after,
                 coalesce(now.licence, past.licence) AS licence, coalesce(now.author, past.author) AS author,
                 now.licence_url, now.credit,
+                past.licence AS licence_before, past.licence_url AS licence_url_before,
+                past.author AS author_before, past.credit AS credit_before,
                 coalesce(entity.label_after, entity.label_before) AS label
             FROM image_changes AS change
             JOIN entity_changes AS entity ON entity.variant = '' AND entity.qid = change.qid

@@ -46,7 +46,7 @@ def render_hub(manifest: Manifest) -> bytes:
 def _card(manifest: Manifest, prefix: str | None, root: str) -> bytes:
     """Return the card; `prefix` is where `data/` lies (None where there is none), `root` the release's folder."""
     return markdown_document(
-        front_matter(_front(manifest, prefix)),
+        front_matter(_front(manifest, prefix, root)),
         f"# {words.title(manifest)}",
         plain(words.about(manifest)),
         f"Made of the refresh of `{manifest['release']}`, accepted on {manifest['created']}.",
@@ -74,14 +74,14 @@ def _card(manifest: Manifest, prefix: str | None, root: str) -> bytes:
     )
 
 
-def _front(manifest: Manifest, prefix: str | None) -> dict[str, Any]:
+def _front(manifest: Manifest, prefix: str | None, root: str) -> dict[str, Any]:
     n = max((one["entities"] for one in manifest["variants"].values()), default=0)
     found: dict[str, Any] = {
         "pretty_name": words.title(manifest),
         "language": words.languages_present(manifest),
         "multilinguality": ["multilingual"],
         "license": ["cc0-1.0", "cc-by-sa-4.0", "other"],
-        "license_link": "LICENSES.md",
+        "license_link": f"{root}LICENSES.md",
         "task_categories": ["image-to-text", "text-retrieval", "image-classification", "text-classification"],
         "size_categories": [next((name for bound, name in _SIZES if n < bound), _LARGEST)],
         "source_datasets": ["original"],

@@ -12,7 +12,7 @@ def render(manifest: Manifest) -> bytes:
     allowed = manifest["rights"].get("allowed_licences", ())
     return markdown_document(
         f"# Licences of {words.title(manifest)}",
-        "The release has three kinds of content, and they stand under different licences. No licence covers all of it.",
+        "The release has content of several kinds, which stand under different licences. No licence covers all of it.",
         markdown_table(_kinds()),
         "## Which file stands under what",
         markdown_table(_files(manifest)),
