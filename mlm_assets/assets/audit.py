@@ -121,11 +121,14 @@ def _drift(lake: Lake, subject: Subject) -> Sequence[Verdict]:
     current = Sides(version.table, version.partition, subject.release, _versions(subject.views, version))
     history = [profile_of(lake, _sides_of(lake, one)) for one in earlier]
     verdicts = drift.judge(lake, current, _sides_of(lake, reference) if reference else None, history)
-    ordinary = [one for one in earlier if not is_by_approval(lake, one)]
-    if not any(one.blocks for one in verdicts) or reference is None or not ordinary or ordinary[-1] == reference:
+    if not any(one.blocks for one in verdicts):
         return verdicts
-    before_it = drift.judge(lake, current, _sides_of(lake, ordinary[-1]), history)
-    return [_back(*pair, ordinary[-1].release) for pair in zip(verdicts, before_it, strict=True)]
+    # Looked for only where something blocks, and from the newest: each answer reads the pointers of all inputs.
+    ordinary = next((one for one in reversed(earlier) if not is_by_approval(lake, one)), None)
+    if ordinary is None or ordinary == reference:
+        return verdicts
+    before_it = drift.judge(lake, current, _sides_of(lake, ordinary), history)
+    return [_back(*pair, ordinary.release) for pair in zip(verdicts, before_it, strict=True)]
 
 
 def reference_of(lake: Lake, subject: Subject) -> Accepted | None:

@@ -59,8 +59,8 @@ def approvals_upstream(lake: Lake, inputs: Mapping[str, str], release: str) -> I
         name, _, partition = key.rpartition("/")
         if name not in TABLES:
             continue
-        accepted = next((one for one in lake.history(name, partition) if one.version == value), None)
-        if accepted is None or accepted.release != release:
+        accepted = lake.accepted_for(release, name, partition)
+        if accepted is None or accepted.version != value:
             continue
         if accepted.approval is not None:
             yield accepted

@@ -321,6 +321,16 @@ class Lake:
         folder = f"accepted/{file_table(name)}"
         return [self._read_pointer(f"{folder}/{file}") for file in self.list_names(folder)]
 
+    def accepted_for(self, release: str, name: str, partition: str = "") -> Accepted | None:
+        """Return the version of a table partition that was accepted last for a release, None where there is none."""
+        current = self.accepted(name, partition)
+        if current is not None and current.release == release:
+            return current
+        try:
+            return self._read_pointer(self._history(name, partition, release))
+        except FileNotFoundError:
+            return None
+
     def history(self, name: str, partition: str = "") -> list[Accepted]:
         """Return the version that was accepted last for each release, oldest release first."""
         folder = self._history(name, partition, "").rpartition("/")[0]

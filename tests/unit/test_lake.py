@@ -85,6 +85,17 @@ def test_the_old_version_stays_and_a_late_writer_is_told(lake: Lake) -> None:
     assert lake.require("rejections", "00").version == second.version
 
 
+def test_what_was_accepted_last_for_a_release_is_found_by_its_name(lake: Lake) -> None:
+    versions = [lake.write("rejections", "00", rejections(qid)) for qid in ("Q1", "Q2", "Q3")]
+    for version, release in zip(versions, ("2026-12", "2026-12", "2027-01"), strict=True):
+        lake.accept(version, release=release, inputs={}, expected=lake.accepted("rejections", "00"))
+    found = {release: lake.accepted_for(release, "rejections", "00") for release in ("2026-12", "2027-01", "2027-02")}
+    assert {release: one and one.version for release, one in found.items()} == {
+        "2026-12": versions[1].version, "2027-01": versions[2].version, "2027-02": None,
+    }  # fmt: skip
+    assert lake.accepted_for("2026-12", "rejections", "01") is None
+
+
 def test_sql_reads_several_partitions_and_an_empty_list(lake: Lake) -> None:
     versions = [accept(lake, "00", rejections("Q1")), accept(lake, "01", rejections("Q2", "Q3"))]
     assert [one.partition for one in lake.accepted_all("rejections")] == ["00", "01"]
