@@ -37,7 +37,7 @@ _SPECIAL_TEXTS: Final = {
     DISTRIBUTIONS: "Distributions (lengths, sizes, places, ...) are those of the reference, by the stability index.",
     LEVELS: "Counts follow the course of the accepted releases: month-on-month change, and level against a year.",
     BLANK: "Of a sample of the new pictures, hardly one is of one flat colour.",
-    MOVES_ON: "Something was edited since the reference: the source is not standing still.",
+    MOVES_ON: "As much was edited since the reference as in the calmest month: the source is not standing still.",
     PARAMETERS: "The parameters of the release are those of the reference.",
     SCORES: "Scores are not below those of the reference by more than training again does.",
     LOSSES: "Losses are numbers, and training went on for as long as it did.",

@@ -160,7 +160,10 @@ def _level(n: int, k: int, limits: Limits) -> str:
 
 
 def moves_on(comparing: "Comparing", check: Check, history: Sequence[Profile]) -> Verdict:
-    """Count the revisions that are newer than the reference's: in a month, some must be."""
+    """Count the revisions that are newer than the reference's: in a month, as many as in the calmest one must be.
+
+    Not only none is too few: where some answers are old and others are not, a few have moved on.
+    """
     if comparing.reference.release == comparing.current.release:
         return _held(check, comparing, "The reference is of the same release; nothing need have changed since.")
     n = newer = 0
@@ -171,12 +174,12 @@ def moves_on(comparing: "Comparing", check: Check, history: Sequence[Profile]) -
             f'old_revision) FROM "compared_{name}"'
         ).fetchall()[0]
         n, newer = n + counts[0], newer + counts[1]
-    chance = binomial_tail(n, 1 - STANDSTILL_EDITED, n) if not newer else 1.0
+    chance = binomial_tail(n, 1 - STANDSTILL_EDITED, n - newer)  # that so few are, or fewer
     figures = {"n": n, "changed": newer, "edited_in_the_calmest_month": STANDSTILL_EDITED, "chance": chance}
     said = f"{newer:,} of {n:,} items and articles have a newer revision than in {comparing.reference.release}."
     if chance >= STANDSTILL_ALPHA:
         return _held(check, comparing, said, figures)
-    return _failed(check, comparing, "WARN", f"{said} The source stands still, or it is an old copy.", figures)
+    return _failed(check, comparing, "WARN", f"{said} The source stands still, or some of it is an old copy.", figures)
 
 
 def parameters(comparing: "Comparing", check: Check, history: Sequence[Profile]) -> Verdict:

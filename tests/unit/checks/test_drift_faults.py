@@ -454,6 +454,22 @@ def test_a_source_that_stands_still_is_found(bench: Bench) -> None:
     assert not failed(again), "the same release made again need not have moved"
 
 
+def test_a_source_that_stands_still_but_for_a_few_is_found(bench: Bench) -> None:
+    def moved(share: float) -> dict[tuple[str, str], Any]:
+        faulty: Tables = {}
+        for (table, partition), rows in bench.before.items():
+            if table in ("candidates", "summaries"):
+                n = round(share * len(rows))
+                faulty[table, partition] = [
+                    {**row, "revision": row["revision"] + 1} if index < n and row.get("revision") else row
+                    for index, row in enumerate(rows)
+                ]
+        return bench.judge("refresh", faulty)
+
+    assert ("refresh", "source_moves_on") in moved(0.002)
+    assert ("refresh", "source_moves_on") not in moved(0.02)
+
+
 def test_a_changed_parameter_is_told(bench: Bench) -> None:
     rows = [{"kind": "parameter", "name": "t_min", "partition": "", "value": "3"}]
     own = bench.lake.write("refresh", NEW, pa.Table.from_pylist(rows, schema=arrow_schema("refresh")))
