@@ -256,5 +256,7 @@ SCORE: Final = Thresholds(
 STANDSTILL_EDITED: Final = 0.01
 """Share of entities that is edited in the calmest month: a month in which nothing was, is no month of its source."""
 STANDSTILL_ALPHA: Final = 1e-5
+MOVED_ON_SINCE_LISTED: Final = 0.001
+"""Share of items that is edited in the hours from their listing to what is asked after it: ten times the ordinary."""
 FUTURE_MONTHS: Final = 2
 MOVED_KM: Final = 10.0

@@ -15,7 +15,9 @@ import dagster as dg
 
 from mlm_assets.assets.stage import FetchConfig, Rule, Stage, described
 from mlm_assets.assets.taxonomy import WIKIDATA_POOL
+from mlm_assets.bands import MOVED_ON_SINCE_LISTED, STANDSTILL_ALPHA
 from mlm_assets.checks.drift_words import group_in_words
+from mlm_assets.checks.statistics import binomial_tail
 from mlm_assets.partitions import SHARDS
 from mlm_assets.resources import quarantine
 from mlm_assets.resources.lake import Accepted, Lake, arrow_schema
@@ -27,6 +29,10 @@ from mlm_assets.tables import ASKED, CODE_OF, FACTS, LABEL_OF
 
 RECHECK_RULE: Final = "taken_over_facts_are_still_true"
 _RECHECK: Final = "Facts that were taken over unasked are what Wikidata says today, of a sample that is asked again."
+LISTING_RULE: Final = "listing_is_of_today"
+_LISTING: Final = (
+    "Hardly an item was edited between its listing and the sample that is asked again: the listing is no old one."
+)
 _NO_REVISION: Final = "none"
 _COMPARED: Final = tuple(name for name in FACTS.column_names if name not in ("qid", "answer_key"))
 
@@ -61,6 +67,22 @@ class Recheck:
         cause, blamed = self._cause()
         return Rule(name, not n, sentence, figures | blamed, is_blocking=not n or n > n_tolerated, cause=cause)
 
+    def of_today(self, name: str) -> Rule:
+        """Return the rule that no more moved on than are edited in the hours since a listing; it only warns."""
+        n, k = self.n_asked, len(self.moved_on)
+        chance = binomial_tail(n, MOVED_ON_SINCE_LISTED, k)
+        figures = {"rechecked": n, "moved_on": k, "usual_share": MOVED_ON_SINCE_LISTED, "chance": chance}
+        sentence = f"{k:,} of {n:,} items that were asked again have a newer revision than the one that is listed."
+        if chance >= STANDSTILL_ALPHA:
+            return Rule(name, True, sentence, figures, is_blocking=False)
+        return Rule(
+            name,
+            False,
+            f"{sentence} The listing is an old answer: run again with --refetch.",
+            figures,
+            is_blocking=False,
+        )
+
     def _cause(self) -> tuple[str | None, dict[str, Any]]:
         """Return the group that at least half of the differences are in, in words and as figures; or nothing."""
         (dimension, value), n = max(self.groups.items(), key=lambda one: one[1], default=(("", ""), 0))
@@ -72,7 +94,9 @@ class Recheck:
 
 
 @dg.asset(
-    **described("changed_facts", {"sparql", "wikidata"}, rules={RECHECK_RULE: _RECHECK}),
+    **described(
+        "changed_facts", {"sparql", "wikidata"}, rules={RECHECK_RULE: _RECHECK}, advisory={LISTING_RULE: _LISTING}
+    ),
     pool=WIKIDATA_POOL,
     deps=["candidates"],
 )
@@ -102,7 +126,7 @@ def changed_facts(
     yield from stage.publish_one(
         "changed_facts",
         _rows([*records, *_name_rows(names)]),
-        rules=[recheck.rule(RECHECK_RULE, "items")],
+        rules=[recheck.rule(RECHECK_RULE, "items"), recheck.of_today(LISTING_RULE)],
         n_unavailable=sum(qid in asked for qid, _ in answered.quarantined),
         metadata={
             "shards_with_a_basis": len(bases),

@@ -190,3 +190,10 @@ def test_what_differs_most_is_named_as_the_cause() -> None:
     some = [*mixed, fact("Q1", "P18", None, "a"), fact("Q2", "P17", None, "b"), fact("Q3", "P31", None, "c")]
     assert compare(["Q1", "Q2", "Q3"], mixed, some, listed).rule("rule", "items").cause is None
     assert compare(["Q1"], mixed[:1], mixed[:1], listed).rule("rule", "items").cause is None
+
+
+def test_a_listing_that_many_items_have_moved_on_from_is_an_old_one() -> None:
+    for n, k, holds in ((0, 0, True), (500, 0, True), (500, 3, True), (500, 7, False), (50_000, 70, True)):
+        rule = Recheck(n, ["Q1"] * k, []).of_today("rule")
+        assert (rule.holds, rule.is_blocking) == (holds, False), (n, k)
+        assert ("--refetch" in rule.sentence) == (not holds)
