@@ -73,12 +73,15 @@ def old_logs(instance: DagsterInstance, lake: Lake, keep_months: int, now: datet
             yield Leftover("log", str(path), sum(side.stat().st_size for side in _files_of(path)))
 
 
+def lying_back(instance: DagsterInstance, lake: Lake, settings: Settings, now: datetime) -> list[Leftover]:
+    """Return the datasets and logs that may go."""
+    months = settings.keep_months
+    return [*old_datasets(lake, settings.home, months), *old_logs(instance, lake, months, now)]
+
+
 def tidy_up(instance: DagsterInstance, lake: Lake, settings: Settings, now: datetime) -> list[Leftover]:
-    """Remove the datasets and logs that lie back; return what went."""
-    gone = [
-        *old_datasets(lake, settings.home, settings.keep_months),
-        *old_logs(instance, lake, settings.keep_months, now),
-    ]
+    """Remove them; return what went."""
+    gone = lying_back(instance, lake, settings, now)
     for one in gone:
         if one.kind == "datasets":
             lake.remove_tree(one.path)

@@ -22,14 +22,9 @@ def prune_home(settings: Settings, older_than_days: float, *, dry_run: bool) -> 
     lake, now = open_lake(settings), datetime.now(UTC)
     look = pruning.leftovers if dry_run else pruning.prune
     versions = list(look(lake, older_than_days, settings.home))
+    tidy = housekeeping.lying_back if dry_run else housekeeping.tidy_up
     with open_instance(settings) as instance:
-        if dry_run:
-            gone = [
-                *housekeeping.old_datasets(lake, settings.home, settings.keep_months),
-                *housekeeping.old_logs(instance, lake, settings.keep_months, now),
-            ]
-        else:
-            gone = housekeeping.tidy_up(instance, lake, settings, now)
+        gone = tidy(instance, lake, settings, now)
     done = "would go" if dry_run else "removed"
     kinds = {"versions": versions} | {
         name: [one for one in gone if one.kind == kind]

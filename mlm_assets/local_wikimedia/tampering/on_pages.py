@@ -1,4 +1,4 @@
-"""Tamperings with what the Wikipedias answer: lead texts and redirects. Revisions and titles stay as they are."""
+"""Tamperings with what the Wikipedias answer: lead texts and redirects. Titles stay as they are."""
 
 from dataclasses import replace
 from typing import Final
