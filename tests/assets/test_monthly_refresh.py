@@ -154,7 +154,7 @@ def test_a_failed_blocking_check_ends_it_before_training(
     assert lake.accepted("mlm", now.before) is not None
     assert not (home / "releases" / now.release).exists()
     told = inbox.read_text("utf-8")
-    assert "blocked (" in told
+    assert "facts blocked: sitelinks in French (fr)" in told
     assert JOB not in told, "the check is told, and not the run that it ended besides"
 
 
