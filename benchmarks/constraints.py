@@ -105,7 +105,8 @@ _SQL = {
         SELECT qid, one AS image_index, ['P18', 'P41'][one + 1] AS property, file, 'ok' AS status, sha1 AS file_sha1,
             'images/' || substr(sha1, 1, 2) || '/' || sha1 || '-1.jpg' AS path, sha256(sha1) AS picture_sha256,
             'image/jpeg' AS mime, FALSE AS is_svg, 800 AS width_px, 600 AS height_px, 90000 AS size_bytes,
-            'CC0' AS licence, NULL AS licence_url, NULL AS author, NULL AS credit, sha256('image') AS answer_key
+            'CC0' AS licence, NULL AS licence_url, NULL AS author, NULL AS credit,
+            NULL AS deletion_reason, sha256('image') AS answer_key
         FROM hashed
     """,
 }
