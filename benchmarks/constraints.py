@@ -126,7 +126,7 @@ def measure_constraints() -> dict[str, Any]:
 
 def _make(folder: Path) -> None:
     from mlm_assets.resources.lake import Lake
-    from mlm_assets.tables import LANGUAGES
+    from mlm_assets.tables import LANGUAGES, TABLES
 
     lake = Lake(folder)
     with lake.connect() as connection:
@@ -134,6 +134,9 @@ def _make(folder: Path) -> None:
         connection.execute("CREATE TABLE languages AS SELECT ? AS langs", [list(LANGUAGES)])
         for name in ("settlement_classes", "candidates"):
             _store(lake, connection, name, "", _SQL[name])
+        for name in ("changed_facts", "departures"):  # a first release has none, and its manifest pins that
+            nothing = ", ".join(f'NULL AS "{column}"' for column in TABLES[name].column_names)
+            _store(lake, connection, name, "", f"SELECT {nothing} LIMIT 0")
         for shard in (f"{number:02x}" for number in range(N_SHARDS)):
             for name in ("facts", "settlements", "rejections", "images"):
                 _store(lake, connection, name, shard, _SQL[name].replace("%s", shard))
