@@ -78,7 +78,7 @@ class Recheck:
         return Rule(
             name,
             False,
-            f"{sentence} The listing is an old answer: run again with --refetch.",
+            f"{sentence} The listing is an old answer: materialise candidates again with refetch: true, then run.",
             figures,
             is_blocking=False,
         )

@@ -196,4 +196,4 @@ def test_a_listing_that_many_items_have_moved_on_from_is_an_old_one() -> None:
     for n, k, holds in ((0, 0, True), (500, 0, True), (500, 3, True), (500, 7, False), (50_000, 70, True)):
         rule = Recheck(n, ["Q1"] * k, []).of_today("rule")
         assert (rule.holds, rule.is_blocking) == (holds, False), (n, k)
-        assert ("--refetch" in rule.sentence) == (not holds)
+        assert ("materialise candidates again with refetch: true" in rule.sentence) == (not holds)
